@@ -1,0 +1,186 @@
+"""Load the settings: defaults.yaml, then the user's file, then SECTUNE__ variables; later wins.
+
+All mistakes are found first and raised together, each with its origin and, for an unknown key, the
+key that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from platformdirs import user_config_path, user_state_path
+from pydantic import ValidationError
+
+from config.settings import Section, Settings
+
+PREFIX = "SECTUNE__"
+FILE_VARIABLE = "SECTUNE_CONFIG"
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; `problems` lists all of them, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings and where each value came from: `default`, a file's path or a variable's name."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    user_file: Path
+
+
+def user_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The user's settings file: $SECTUNE_CONFIG, or config.yaml in the platform's own folder."""
+    named = (os.environ if environ is None else environ).get(FILE_VARIABLE)
+    return Path(named).expanduser() if named else user_config_path("sectune") / "config.yaml"
+
+
+def state_dir(settings: Settings) -> Path:
+    """The folder of queue, ledger, locks and logs."""
+    return settings.paths.state_dir or user_state_path("sectune")
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Load and check every setting.
+
+    Args:
+        path: The user's file; by default `user_file()`. It need not exist unless it was named.
+        environ: The environment; by default the process's own.
+
+    Raises:
+        SettingsError: With every problem of every layer.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = path or user_file(environ)
+    problems: list[str] = []
+    merged = default_values()
+    origins = dict.fromkeys(_leaves(merged), "default")
+    known = frozenset(origins)
+    named = path is not None or FILE_VARIABLE in environ
+    for origin, key, value in (*_from_file(chosen, named, problems), *_from_environ(environ, problems)):
+        if unknown := _unknown(key, known):
+            problems.append(f"{origin}: {unknown}")
+            continue
+        _put(merged, key, value)
+        origins[key] = origin
+    settings = _validate(merged, origins, problems)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return Loaded(settings, origins, chosen)
+
+
+def default_values() -> dict[str, Any]:
+    """The content of defaults.yaml."""
+    text = resources.files("config").joinpath("defaults.yaml").read_text(encoding="utf-8")
+    values: dict[str, Any] = yaml.safe_load(text)
+    return values
+
+
+def leaf_names() -> list[str]:
+    """Every setting's dotted name, in the order of defaults.yaml."""
+    return list(_leaves(default_values()))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def _from_file(path: Path, named: bool, problems: list[str]) -> list[tuple[str, str, Any]]:
+    if not path.exists():
+        if named:
+            problems.append(f"{path}: there is no such settings file")
+        return []
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
+        return []
+    if values is None:
+        return []
+    if not isinstance(values, dict):
+        problems.append(f"{path}: must hold sections and keys, not a {type(values).__name__}")
+        return []
+    return list(_assignments(str(path), values, Settings, ""))
+
+
+def _assignments(
+    origin: str, values: Mapping[Any, Any], section: type[Section], prefix: str
+) -> Iterator[tuple[str, str, Any]]:
+    for key, value in values.items():
+        field = section.model_fields.get(str(key))
+        inner = field.annotation if field else None
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Section):
+            yield from _assignments(origin, value, inner, f"{prefix}{key}.")
+        else:
+            yield origin, f"{prefix}{key}", value
+
+
+def _from_environ(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, str, Any]]:
+    found = []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX):
+            continue
+        try:
+            value = yaml.safe_load(environ[name])
+        except yaml.YAMLError as error:
+            problems.append(f"{name}: cannot be read: {' '.join(str(error).split())}")
+            continue
+        found.append((name, name.removeprefix(PREFIX).lower().replace("__", "."), value))
+    return found
+
+
+def _unknown(key: str, known: frozenset[str]) -> str | None:
+    if key in known:
+        return None
+    if any(name.startswith(f"{key}.") for name in known):
+        return f"'{key}' is a section, not a single value"
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not close:  # the right key under a wrong or missing section
+        tail = key.rsplit(".", 1)[-1]
+        close = [name for name in sorted(known) if name.rsplit(".", 1)[-1] == tail][:1]
+    return f"there is no setting '{key}'" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values[section]
+    values[last] = value
+
+
+def _validate(values: dict[str, Any], origins: Mapping[str, str], problems: list[str]) -> Settings | None:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        for item in error.errors():
+            key = _setting_name(item["loc"], origins)
+            origin = origins.get(key, "settings")
+            given = "" if isinstance(item.get("input"), dict) else f" (given: {item.get('input')!r})"
+            text = item["msg"].removeprefix("Value error, ")
+            problems.append(f"{origin}: {key + ': ' if key else ''}{text}{given}")
+        return None
+
+
+def _setting_name(location: tuple[int | str, ...], origins: Mapping[str, str]) -> str:
+    # pydantic appends union branches and list positions; the setting is the longest known prefix.
+    parts = [str(part) for part in location]
+    for length in range(len(parts), 0, -1):
+        if (name := ".".join(parts[:length])) in origins:
+            return name
+    return ".".join(parts)
