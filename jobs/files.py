@@ -1,0 +1,247 @@
+"""Reading and writing files so that a crash at any moment leaves the old content or the new one."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+CHUNK = 1 << 20
+PROBE_PATIENCE = 5
+
+
+def fsync_fd(fd: int) -> None:
+    """Force one open file onto the disk, through the drive's own cache on macOS.
+
+    Args:
+        fd: An open file descriptor.
+    """
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)
+    if full_sync is None:
+        os.fsync(fd)
+        return
+    try:
+        fcntl.fcntl(fd, full_sync)
+    except OSError as error:  # network and FUSE volumes know only fsync
+        if error.errno not in (errno.ENOTSUP, errno.EINVAL, errno.ENOTTY):
+            raise
+        os.fsync(fd)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A fresh hidden name in the same folder, so that the final rename stays on one file system."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically and durably; readers see the old content or the new one."""
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            fsync_fd(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; NaN and infinity are refused because JSON has neither."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
+    """Write one JSON object a line, atomically, without holding the rows in memory.
+
+    Returns:
+        The number of rows written.
+    """
+    temporary = temporary_beside(path)
+    count = 0
+    try:
+        with temporary.open("x", encoding="utf-8") as stream:
+            for row in rows:
+                stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+                count += 1
+            stream.flush()
+            fsync_fd(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+    return count
+
+
+def append_jsonl(path: Path, row: Any) -> None:
+    """Append one line in a single write, so that two writers never mix inside a line."""
+    line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, line)
+    finally:
+        os.close(fd)
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON document."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """Yield each complete line's value; a torn last line (a writer was killed) is left out."""
+    with path.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n"):
+                yield json.loads(line)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits, in constant memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON: sorted keys, no spaces."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every regular file below `folder`, in the order of their relative POSIX paths."""
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def sha256_files(folder: Path, paths: Iterable[Path]) -> str:
+    """One hash over several files: their relative paths and their contents' hashes.
+
+    Args:
+        folder: The folder the recorded names are relative to.
+        paths: The files, in any order; the result does not depend on it.
+    """
+    lines = sorted(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+
+
+def private_folder(path: Path) -> Path:
+    """Create `path` (and its parents) readable by its owner alone; an existing folder is left as it is."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Put the finished folder `source` in the place of `target`.
+
+    A crash between the two renames leaves no `target`; the step that called this runs again then.
+    """
+    old = temporary_beside(target)
+    if target.exists():
+        target.rename(old)
+    source.rename(target)
+    fsync_folder(target.parent)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+class LockBusy(Exception):
+    """Somebody else holds the lock; `holder` is what they wrote about themselves."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"held by {holder or 'another process'}")
+        self.holder = holder
+
+
+class FileLock:
+    """An advisory lock that the kernel drops with its holder, however the holder dies.
+
+    Args:
+        path: The lock file; it is created and never removed, since removing it would let two holders in.
+        holder: A line about the holder, for whoever finds the lock busy.
+    """
+
+    def __init__(self, path: Path, holder: str = "") -> None:
+        self.path = path
+        self.holder = holder
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock at once.
+
+        Raises:
+            LockBusy: Somebody else holds it.
+        """
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for _ in range(PROBE_PATIENCE):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)  # a mere look at the lock (lock_holder) holds it for microseconds
+        else:
+            text = os.read(fd, 4096).decode("utf-8", "replace").strip()
+            os.close(fd)
+            raise LockBusy(text)
+        os.ftruncate(fd, 0)
+        os.write(fd, f"{self.holder or os.getpid()}\n".encode())
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> FileLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def lock_holder(path: Path) -> str | None:
+    """What the present holder of a lock wrote about itself, or None if nobody holds it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.read(fd, 4096).decode("utf-8", "replace").strip() or "another process"
+    finally:
+        os.close(fd)
+    return None

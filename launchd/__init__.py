@@ -1,0 +1,1 @@
+"""All that only macOS knows: the LaunchAgent that keeps the daemon alive."""
