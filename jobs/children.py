@@ -1,0 +1,273 @@
+"""The daemon's side of a child process: start it, adopt it, follow it, take its receipt.
+
+Heavy work (datasets, MLX) never runs in the daemon. A child has a session of its own, so it outlives
+a killed daemon; the next one finds the lock busy and follows the same child to its receipt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobs import child as protocol
+from jobs import files
+from jobs.errors import ChildFailed, DeliveryRefused, NetworkError, OperatorError, SectuneError, Stopped
+
+POLL_SECONDS = 0.25
+KINDS: dict[str, type[SectuneError]] = {
+    cls.kind: cls for cls in (DeliveryRefused, OperatorError, NetworkError)
+}
+
+
+class DeviceBusy(Exception):
+    """Another process holds the device; `holder` is what it wrote about itself."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a child is to do.
+
+    Args:
+        module: The module that is run with `python -P -m`.
+        work: The child's scratch folder.
+        payload: Its request; the same payload means the same work, so a receipt for it is an answer.
+        log: The run's log.
+        facts: What its log lines carry.
+        device_lock: The device's lock file, if the child needs the device.
+        preload: A shared library for LD_PRELOAD.
+    """
+
+    module: str
+    work: Path
+    payload: Mapping[str, Any]
+    log: Path
+    facts: Mapping[str, str] = field(default_factory=dict)
+    device_lock: Path | None = None
+    preload: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """Identifies this piece of work."""
+        return files.sha256_json({"module": self.module, "payload": self.payload})
+
+
+def drive(
+    task: Task, on_progress: Callable[[dict[str, Any]], None], stopping: Callable[[], bool]
+) -> dict[str, Any]:
+    """See to it that the task is done, and return its result.
+
+    A receipt is taken, a living child adopted, a dead one replaced.
+
+    Raises:
+        Stopped: The daemon stops; the child goes on.
+        DeviceBusy: The device is taken.
+        SectuneError: The child failed, with its own words.
+    """
+    if (result := _finished(task)) is not None:
+        return result
+    process = None if _adoptable(task) else _start(task)
+    _follow(task, process, on_progress, stopping)
+    code = process.returncode if process else None
+    if code == protocol.EXIT_BUSY:
+        return _after_lost_race(task, on_progress, stopping)
+    return _receipt(task, code)
+
+
+def living(work: Path) -> int | None:
+    """The process id of the child that works in `work`, if one is alive."""
+    holder = files.lock_holder(work / protocol.LOCK)
+    if holder is None:
+        return None
+    words = holder.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def stop(work: Path) -> bool:
+    """Ask the child that works in `work` to end; True if there was one."""
+    pid = living(work)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    return True
+
+
+def _finished(task: Task) -> dict[str, Any] | None:
+    path = task.work / protocol.RECEIPT
+    if not path.exists():
+        return None
+    receipt = files.read_json(path)
+    if receipt["key"] == task.key and receipt["status"] == "done":
+        return dict(receipt["result"])
+    return None
+
+
+def _adoptable(task: Task) -> bool:
+    if files.lock_holder(task.work / protocol.LOCK) is None:
+        return False
+    if files.read_json(task.work / protocol.REQUEST)["key"] == task.key:
+        return True
+    stop(task.work)
+    _wait_for_end(task.work)
+    return False
+
+
+def _wait_for_end(work: Path, patience: float = 30.0) -> None:
+    deadline = time.monotonic() + patience
+    while files.lock_holder(work / protocol.LOCK) is not None:
+        if time.monotonic() > deadline:
+            raise ChildFailed(f"The child in {work} does not end (pid {living(work)}).", "End it by hand.")
+        time.sleep(0.05)
+
+
+def _start(task: Task) -> subprocess.Popen[bytes]:
+    if task.device_lock is not None and (holder := files.lock_holder(task.device_lock)) is not None:
+        raise DeviceBusy(holder)
+    _prepare(task)
+    with (task.work / protocol.OUTPUT).open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", task.module, str(task.work)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(task.preload),
+            cwd=task.work,
+            start_new_session=True,
+        )
+
+
+def _prepare(task: Task) -> None:
+    request = task.work / protocol.REQUEST
+    if request.exists() and files.read_json(request)["key"] != task.key:
+        shutil.rmtree(task.work)  # partial results of other work must not be mistaken for this one's
+    files.private_folder(task.work)
+    for name in (protocol.RECEIPT, protocol.PROGRESS):
+        (task.work / name).unlink(missing_ok=True)
+    files.write_json(
+        request,
+        {
+            "key": task.key,
+            "module": task.module,
+            "payload": dict(task.payload),
+            "log": str(task.log),
+            "facts": dict(task.facts),
+            "locks": [str(task.device_lock)] if task.device_lock else [],
+        },
+    )
+
+
+def _environment(preload: Path | None) -> dict[str, str]:
+    environment = dict(os.environ)
+    environment.setdefault("TOKENIZERS_PARALLELISM", "false")
+    environment.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    environment["PYTHONUNBUFFERED"] = "1"
+    if preload is not None:
+        if not preload.exists():
+            raise OperatorError(
+                f"training.preload_library names {preload}, which does not exist.",
+                "Correct the setting, or set it to null.",
+            )
+        environment["LD_PRELOAD"] = ":".join(filter(None, [str(preload), environment.get("LD_PRELOAD")]))
+    return environment
+
+
+def _follow(
+    task: Task,
+    process: subprocess.Popen[bytes] | None,
+    on_progress: Callable[[dict[str, Any]], None],
+    stopping: Callable[[], bool],
+) -> None:
+    tail = Tail(task.work / protocol.PROGRESS)
+    while _alive(task, process):
+        if stopping():
+            raise Stopped
+        if rows := tail.rows():
+            on_progress(_merged(rows))
+        time.sleep(POLL_SECONDS)
+    if rows := tail.rows():
+        on_progress(_merged(rows))
+
+
+def _alive(task: Task, process: subprocess.Popen[bytes] | None) -> bool:
+    if process is not None:
+        return process.poll() is None
+    return files.lock_holder(task.work / protocol.LOCK) is not None
+
+
+def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    # Between two looks several reports may have come; the manifest wants the newest of each number.
+    merged: dict[str, Any] = {}
+    for row in rows:
+        merged.update(row)
+    return merged
+
+
+def _after_lost_race(
+    task: Task, on_progress: Callable[[dict[str, Any]], None], stopping: Callable[[], bool]
+) -> dict[str, Any]:
+    if files.lock_holder(task.work / protocol.LOCK) is not None:
+        return drive(task, on_progress, stopping)
+    raise DeviceBusy((task.device_lock and files.lock_holder(task.device_lock)) or "another process")
+
+
+def _receipt(task: Task, code: int | None) -> dict[str, Any]:
+    if (result := _finished(task)) is not None:
+        return result
+    path = task.work / protocol.RECEIPT
+    receipt = files.read_json(path) if path.exists() else None
+    if receipt is None or receipt["key"] != task.key:
+        raise ChildFailed(
+            f"{task.module} ended without a receipt{_how(code)}. Its last words: {_last_words(task.work)}",
+            f"All it printed is in {task.work / protocol.OUTPUT}.",
+        )
+    error = receipt["error"]
+    raised = KINDS.get(error["kind"], ChildFailed)(error["message"], error["remedy"])
+    if error["traceback"]:
+        raised.add_note(error["traceback"])
+    raise raised
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return ""
+    if code < 0:
+        return f" (killed by {signal.Signals(-code).name})"
+    return f" (exit code {code})"
+
+
+def _last_words(work: Path, limit: int = 600) -> str:
+    path = work / protocol.OUTPUT
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return " ".join(text[-limit:].split()) or "none"
+
+
+class Tail:
+    """Reads the complete lines that were added to a JSONL file since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The new rows; an empty list if there are none, or no file yet."""
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self._offset)
+                data = stream.read()
+        except FileNotFoundError:
+            return []
+        complete = data[: data.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        return [json.loads(line) for line in complete.splitlines()]

@@ -1,0 +1,75 @@
+"""The fusing child: base model and adapter become one complete model folder, proven to load and answer.
+
+Request: `model`, `adapters`, `target` (the final folder), `dequantize`, `probe` (messages).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_unflatten
+from mlx_lm import load as load_model
+from mlx_lm.utils import dequantize_model, save
+
+from jobs import child, files
+from jobs.child import Assignment
+from jobs.mlx.answers import Ending, greedy
+
+PROBE_TOKENS = 32
+
+
+def run(assignment: Assignment) -> dict[str, Any]:
+    """Fuse, write, load again, compare.
+
+    Returns:
+        `max_logit_difference` between adapter and fused model on the probe (nats; 0 where fusing is
+        exact, more where a quantised base is quantised again), and the fused model's short answer.
+    """
+    request = assignment.payload
+    model, tokenizer, config = load_model(
+        request["model"], adapter_path=request["adapters"], return_config=True
+    )
+    prompt = tokenizer.apply_chat_template(request["probe"], add_generation_prompt=True, return_dict=False)
+    before = _logits(model, prompt)
+    assignment.report(phase="fusing")
+    fused = [
+        (name, module.fuse(dequantize=request["dequantize"]))
+        for name, module in model.named_modules()
+        if hasattr(module, "fuse")
+    ]
+    model.update_modules(tree_unflatten(fused))
+    if request["dequantize"]:
+        model = dequantize_model(model)
+        config.pop("quantization", None)
+        config.pop("quantization_config", None)
+    draft = assignment.work / "final-model"
+    shutil.rmtree(draft, ignore_errors=True)
+    save(draft, request["model"], model, tokenizer, config, donate_model=False)
+    assignment.report(phase="loading the fused model")
+    result = _prove(draft, prompt, before)
+    files.replace_folder(draft, Path(request["target"]))
+    return {"fused_layers": len(fused), **result}
+
+
+def _prove(folder: Path, prompt: list[int], before: mx.array) -> dict[str, Any]:
+    model, tokenizer = load_model(str(folder))
+    difference = mx.max(mx.abs(_logits(model, prompt) - before)).item()
+    answer = greedy(model, prompt, [], Ending(frozenset(tokenizer.eos_token_ids), PROBE_TOKENS))
+    return {
+        "max_logit_difference": difference,
+        "probe_answer": tokenizer.decode(answer.tokens),
+        "probe_tokens": len(answer.tokens),
+    }
+
+
+def _logits(model: Any, tokens: list[int]) -> mx.array:
+    logits = model(mx.array(tokens)[None])[0].astype(mx.float32)
+    mx.eval(logits)
+    return logits
+
+
+if __name__ == "__main__":
+    child.main(run)

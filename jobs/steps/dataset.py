@@ -1,0 +1,77 @@
+"""Steps dataset 1 and dataset 2: a child process builds the training data of a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs import base_models, files
+from jobs.errors import ChildFailed
+from jobs.job import Job
+from jobs.runs.validation import DATA_FILES, check_training_data
+
+MODULE = "jobs.datasets.child"
+
+
+def run(job: Job, stage: int) -> Sequence[Path]:
+    """Build train, valid and test of one stage, and record where every example came from or went."""
+    folder = job.folder.stage(stage)
+    model = base_models.locate(job.place.base_models, job.settings.base_model.name)
+    if job.manifest.provenance.base_model_sha256 is None:
+        job.manifest.provenance.base_model_sha256 = base_models.digest(model)
+        job.save()
+    files.private_folder(folder.root)
+    request = {
+        **_shared(job, model, stage),
+        **(_stage1(job) if stage == 1 else _stage2(job)),
+    }
+    stats = job.child(MODULE, {"stage": stage, "request": request}, device=False)
+    problems = [check.detail for check in check_training_data(folder.training_data) if not check.passed]
+    if problems:
+        raise ChildFailed(f"The training data of stage {stage} is not as promised: {'; '.join(problems)}")
+    job.manifest.stage(stage).dataset_stats = stats
+    job.save()
+    return [folder.training_data / name for name in DATA_FILES]
+
+
+def _shared(job: Job, model: Path, stage: int) -> dict[str, Any]:
+    settings = job.settings.datasets
+    return {
+        "out": str(job.folder.stage(stage).training_data),
+        "tokenizer": str(model),
+        "max_seq_length": job.settings.training.max_seq_length,
+        "seed": job.settings.seed,
+        "valid_fraction": settings.valid_fraction,
+        "test_fraction": settings.test_fraction,
+        "quality_weight_multiplier": settings.quality_weight_multiplier,
+    }
+
+
+def _stage1(job: Job) -> dict[str, Any]:
+    settings = job.settings.datasets
+    return {
+        "context_lines": settings.context_lines,
+        "sources": [
+            {
+                "name": name,
+                "location": _location(source.source),
+                "revision": source.revision,
+                "max_rows": source.max_rows,
+            }
+            for name, source in (("crossvul", settings.crossvul), ("cvefixes", settings.cvefixes))
+        ],
+    }
+
+
+def _location(source: str) -> str:
+    return str(Path(source).expanduser()) if source.startswith(("~", "/", ".")) else source
+
+
+def _stage2(job: Job) -> dict[str, Any]:
+    return {
+        "findings": str(job.folder.findings),
+        "replay_from": str(job.folder.stage1.train_file),
+        "replay_ratio": job.settings.datasets.replay_ratio,
+        "domain": job.settings.datasets.domain,
+    }

@@ -1,0 +1,60 @@
+"""Step parse: the delivery's reports become findings, and every file's fate is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from jobs import files
+from jobs.errors import DeliveryRefused
+from jobs.findings.finding import TRAINABLE
+from jobs.findings.limits import limits_of
+from jobs.findings.parse import FileReport, Parsed, parse_paths
+from jobs.job import Job
+from jobs.runs.manifest import Input
+
+
+def run(job: Job) -> Sequence[Path]:
+    """Read the reports, merge what they say, write findings and skipped records.
+
+    Raises:
+        DeliveryRefused: There is nothing in it that a model could learn; said before any training.
+    """
+    parsed = parse_paths([job.folder.reports], limits_of(job.settings))
+    files.private_folder(job.folder.findings.parent)
+    files.write_jsonl(job.folder.findings, (finding.to_json() for finding in parsed.findings))
+    files.write_jsonl(job.folder.skipped, (asdict(skipped) for skipped in parsed.skipped))
+    job.manifest.inputs = _inputs(job.manifest.inputs, parsed.files)
+    job.save()
+    _refuse_the_unlearnable(parsed)
+    return [job.folder.findings, job.folder.skipped]
+
+
+def _inputs(before: Sequence[Input], reports: Sequence[FileReport]) -> list[Input]:
+    # What was refused on arrival is not among the stored reports, but stays on the record.
+    refused = [item for item in before if item.verdict == "refused"]
+    return [_input(report) for report in reports] + refused
+
+
+def _input(report: FileReport) -> Input:
+    return Input(
+        name=report.path.split("/", 1)[-1],  # below reports/ the first folder is the content's hash
+        sha256=report.sha256,
+        tool=report.tool,
+        format=report.format,
+        verdict=report.verdict,
+        findings=report.raw_findings,
+        reason=report.reason,
+    )
+
+
+def _refuse_the_unlearnable(parsed: Parsed) -> None:
+    if not parsed.findings:
+        raise DeliveryRefused("The delivery holds no finding, so there is nothing to learn from it.")
+    if not any(finding.fix.provenance in TRAINABLE for finding in parsed.findings):
+        raise DeliveryRefused(
+            f"None of the {len(parsed.findings)} findings comes with a real fix "
+            "(a fixed version above the installed one, or an edit of the tool's own).",
+            "Deliver reports of rules that have fixes, or of packages that have fixed versions.",
+        )
