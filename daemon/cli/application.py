@@ -1,0 +1,220 @@
+"""The commands' names and options. Each imports what it needs when it is called: `status` must be quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.cli import world as worlds
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+app = typer.Typer(
+    name="sectune",
+    help="Turn security-scan reports into a better local model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs_app = typer.Typer(help="The runs.", invoke_without_command=True)
+models_app = typer.Typer(help="The certified models.", no_args_is_help=True)
+config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+app.add_typer(runs_app, name="runs")
+app.add_typer(models_app, name="models")
+app.add_typer(config_app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"sectune {metadata.version('sectune')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    config: Annotated[Path | None, typer.Option(help="Use this settings file.", dir_okay=False)] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """What holds for every command."""
+    worlds.config_file = config
+
+
+@app.command()
+def run() -> None:
+    """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
+    from daemon.supervisor import Supervisor
+
+    Supervisor(worlds.world().loaded.settings).run()
+
+
+@app.command()
+def submit(
+    paths: Annotated[list[Path], typer.Argument(help="Reports, folders or archives.")],
+    force: Annotated[bool, typer.Option(help="Train even if this was seen before.")] = False,
+    json: Json = False,
+) -> None:
+    """Make one delivery of these files, at once and without the inbox."""
+    from daemon.cli import deliveries
+
+    raise typer.Exit(deliveries.submit(worlds.world(), paths, force, json))
+
+
+@app.command()
+def inbox(
+    every: Annotated[bool, typer.Option("--all", help="All files ever seen, not the last 50.")] = False,
+    json: Json = False,
+) -> None:
+    """Every file that was seen, its state and the reason."""
+    from daemon.cli import deliveries
+
+    deliveries.inbox(worlds.world(), 1_000_000 if every else 50, json)
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """What the daemon is doing: queue, step, progress, time left."""
+    from daemon.cli import overview
+
+    raise typer.Exit(overview.status(worlds.world(), json))
+
+
+@app.command()
+def queue(json: Json = False) -> None:
+    """The unfinished runs in the order they are driven."""
+    from daemon.cli import overview
+
+    overview.queue(worlds.world(), json)
+
+
+@runs_app.callback()
+def runs(context: typer.Context, json: Json = False) -> None:
+    """List the runs (the same as `runs list`)."""
+    if context.invoked_subcommand is None:
+        runs_list(json)
+
+
+@runs_app.command("list")
+def runs_list(json: Json = False) -> None:
+    """Every run, oldest first."""
+    from daemon.cli import histories
+
+    histories.list_runs(worlds.world(), json)
+
+
+@runs_app.command("show")
+def runs_show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its unambiguous end.")],
+    json: Json = False,
+) -> None:
+    """All about one run."""
+    from daemon.cli import histories
+
+    histories.show_run(worlds.world(), run_id, json)
+
+
+@runs_app.command("retry")
+def runs_retry(run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+    """Take a failed run up again, from the step that failed."""
+    from daemon.cli import histories
+
+    histories.retry_run(worlds.world(), run_id)
+
+
+@runs_app.command("validate")
+def runs_validate(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    json: Json = False,
+) -> None:
+    """Check a run's manifest, its recorded outputs and its folders against what they promise."""
+    from daemon.cli import histories
+
+    raise typer.Exit(histories.validate_run(worlds.world(), run_id, json))
+
+
+@app.command()
+def logs(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run; without one, the daemon.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Begin with this many lines.")] = 50,
+    json: Json = False,
+) -> None:
+    """The daemon's log, or one run's."""
+    from daemon.cli import tailing
+
+    raise typer.Exit(tailing.logs(worlds.world(), run_id, tailing.View(follow, lines, json)))
+
+
+@models_app.command("list")
+def models_list(json: Json = False) -> None:
+    """The certified models; the one in use is marked."""
+    from daemon.cli import histories
+
+    histories.list_models(worlds.world(), json)
+
+
+@models_app.command("verify")
+def models_verify(name: str) -> None:
+    """Compute a certified model's name and hashes again from its files."""
+    from daemon.cli import histories
+
+    raise typer.Exit(histories.verify_model(worlds.world(), name))
+
+
+@config_app.command("show")
+def config_show(json: Json = False) -> None:
+    """Every setting, its value and where it came from."""
+    from daemon.cli import settings
+
+    settings.show(worlds.world(), json)
+
+
+@config_app.command("check")
+def config_check() -> None:
+    """Check the settings and say all that is wrong at once."""
+    from daemon.cli import settings
+
+    settings.check(worlds.world())
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check this machine: what was seen, why it matters, how to mend it."""
+    from daemon.cli import overview
+
+    raise typer.Exit(overview.doctor(worlds.world(), json))
+
+
+@app.command()
+def parse(
+    paths: Annotated[list[Path], typer.Argument(help="Reports, folders or archives.", exists=True)],
+    json: Json = False,
+) -> None:
+    """Read reports without training: a verdict for every file, and the findings."""
+    from daemon.cli import deliveries
+
+    deliveries.parse(worlds.world(), paths, json)
+
+
+@app.command()
+def agent(
+    label: Annotated[str, typer.Option(help="The agent's label.")] = "io.sectune.agent",
+) -> None:
+    """Print the LaunchAgent's property list for this installation (macOS)."""
+    from daemon.cli import settings
+
+    settings.print_agent(worlds.world(), label)
+
+
+@app.command()
+def demo(
+    home: Annotated[Path | None, typer.Option(help="Keep everything in this folder.")] = None,
+) -> None:
+    """Show all of it on a tiny model: a real daemon, a real training, a few minutes."""
+    from daemon.demo.show import run_demo
+
+    raise typer.Exit(run_demo(home))

@@ -1,0 +1,222 @@
+"""Commands about runs and certified models: list, show, retry, validate, verify."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from daemon.cli import screen
+from daemon.cli.world import FAILED, OK, World
+from jobs import files
+from jobs.errors import NotFoundError, OperatorError
+from jobs.runs.manifest import Manifest, seconds_between
+from jobs.runs.validation import Check, check_adapters, check_full_model, check_training_data
+
+if TYPE_CHECKING:
+    from jobs.runs.store import Run
+
+
+def list_runs(world: World, json: bool) -> None:
+    """Every run with its scores."""
+    runs, unreadable = world.store.list()
+    if json:
+        screen.emit_json({"runs": [run.manifest.model_dump(mode="json") for run in runs]})
+    elif runs:
+        screen.table(("run", "status", "step", "stage 1", "stage 2", "retention", "took"), map(_row, runs))
+    else:
+        screen.note("There is no run yet.")
+    for item in unreadable:
+        screen.note(f"unreadable run: {item.reason}")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    manifest = run.manifest
+    step = manifest.next_step()
+    scores = manifest.validation
+    return (
+        run.run_id,
+        manifest.status,
+        step.name if step else "-",
+        screen.number(scores.stage1_score, 1, " %"),
+        screen.number(scores.stage2_score, 1, " %"),
+        screen.number(scores.retention_rate, 1, " %"),
+        screen.duration(manifest.total_duration_seconds),
+    )
+
+
+def show_run(world: World, run_id: str, json: bool) -> None:
+    """All about one run."""
+    run = world.store.open(run_id)
+    manifest = run.manifest
+    if json:
+        screen.emit_json(manifest.model_dump(mode="json"))
+        return
+    screen.say(
+        f"{run.run_id}  [bold]{manifest.status}[/]\n{run.folder.root}\nbase model {manifest.base_model}"
+    )
+    if manifest.status_reason:
+        screen.say(f"reason: {manifest.status_reason}")
+    _show_inputs(manifest)
+    _show_steps(manifest)
+    _show_stages(manifest)
+    _show_scores(manifest)
+
+
+def _show_inputs(manifest: Manifest) -> None:
+    rows = [
+        (item.name, item.verdict, item.tool, item.findings, item.reason or "") for item in manifest.inputs
+    ]
+    screen.say()
+    screen.table(("report", "verdict", "tool", "findings", "reason"), rows)
+
+
+def _show_steps(manifest: Manifest) -> None:
+    rows = []
+    for step in manifest.steps:
+        took = seconds_between(step.started_at, step.ended_at) if step.started_at and step.ended_at else None
+        remark = step.error.message if step.error else step.reason or ""
+        rows.append((step.name, step.status, step.attempts or "", screen.duration(took), remark))
+    screen.say()
+    screen.table(("step", "status", "begun", "took", "remark"), rows)
+    progress = manifest.progress
+    if progress.iterations and manifest.status == "in_progress":
+        screen.say(
+            f"{progress.step}: {screen.bar(progress.iteration, progress.iterations)} "
+            f"{progress.iteration}/{progress.iterations}, {screen.duration(progress.eta_seconds)} left"
+        )
+
+
+def _show_stages(manifest: Manifest) -> None:
+    rows = []
+    for number in (1, 2):
+        stage = manifest.stage(number)
+        measured = stage.training_params.get("measured", {})
+        rows.append(
+            (
+                f"stage {number}",
+                stage.dataset_stats.get("train_examples"),
+                stage.dataset_stats.get("validation_examples"),
+                stage.dataset_stats.get("test_examples"),
+                stage.training_params.get("iters"),
+                screen.number(measured.get("first_train_loss")),
+                screen.number(measured.get("final_train_loss")),
+                screen.number(measured.get("final_valid_loss")),
+            )
+        )
+    screen.say()
+    screen.table(("", "train", "valid", "test", "iterations", "first loss", "last loss", "valid loss"), rows)
+
+
+def _show_scores(manifest: Manifest) -> None:
+    scores = manifest.validation
+    rows = [
+        ("stage 1 test part", *_percent(scores.base_score_stage1, scores.stage1_score, None)),
+        (
+            "stage 2 test part",
+            *_percent(scores.base_score_stage2, scores.stage1_score_on_stage2, scores.stage2_score),
+        ),
+    ]
+    screen.say()
+    screen.table(("exact match", "base", "stage 1", "stage 2"), rows)
+    screen.say(f"retention {screen.number(scores.retention_rate, 1, ' %')}")
+    if manifest.certified:
+        state = "in use (CURRENT)" if manifest.certified.activated else "not activated"
+        screen.say(f"certified as {manifest.certified.name}, {state}")
+
+
+def _percent(*values: float | None) -> list[str]:
+    return [screen.number(value, 1, " %") for value in values]
+
+
+def retry_run(world: World, run_id: str) -> None:
+    """Make a failed run unfinished again and ring for it."""
+    from jobs import chain
+
+    run = world.store.open(run_id)
+    with run.driving("sectune runs retry"):
+        try:
+            step = chain.retry(run)
+        except ValueError as error:
+            raise OperatorError(str(error)) from error
+    world.queue.ring(run.run_id)
+    screen.say(f"{run.run_id} goes on with {step}.")
+    if world.daemon() is None:
+        screen.note("The daemon is not running; start it with: sectune run")
+
+
+def validate_run(world: World, run_id: str, json: bool) -> int:
+    """Check what a run's manifest promises; exit code 1 if something is amiss."""
+    run = world.store.open(run_id)
+    checks = [*_outputs(run), *_folders(run)]
+    if json:
+        screen.emit_json({"run_id": run.run_id, "checks": [check.to_json() for check in checks]})
+    else:
+        bad = [check for check in checks if not check.passed]
+        for check in bad:
+            screen.say(f"[red]FAIL[/] {check.name}: {check.detail}")
+        screen.say(f"{len(checks)} checks, {len(bad)} failed")
+    return OK if all(check.passed for check in checks) else FAILED
+
+
+def _outputs(run: Run) -> list[Check]:
+    checks = []
+    for step in run.manifest.steps:
+        for output in step.outputs:
+            path = run.folder.root / output.path
+            same = path.is_file() and files.sha256_file(path) == output.sha256
+            checks.append(
+                Check(f"{step.name} {output.path}", same, "as recorded" if same else "missing or changed")
+            )
+    return checks
+
+
+def _folders(run: Run) -> list[Check]:
+    checks: list[Check] = []
+    for number in (1, 2):
+        if run.manifest.step(f"train_{number}").status == "succeeded":
+            folder = run.folder.stage(number)
+            checks += check_adapters(folder.adapters, {}) + check_training_data(folder.training_data)
+    if run.manifest.step("fuse").status == "succeeded":
+        checks += check_full_model(run.folder.final_model)
+    return checks
+
+
+def list_models(world: World, json: bool) -> None:
+    """The certified models."""
+    from jobs.registry.catalogue import list_models as listed
+
+    models = listed(world.loaded.settings.paths.models_dir / "certified")
+    if json:
+        screen.emit_json({"models": [asdict(model) for model in models]})
+        return
+    if not models:
+        screen.note("There is no certified model yet.")
+        return
+    rows = [
+        (
+            "*" if model.current else "",
+            model.name,
+            (model.created or "")[:19].replace("T", " "),
+            model.base_model,
+            *_percent(
+                model.stage1_exact_match_percentage, model.stage2_exact_match_percentage, model.retention_rate
+            ),
+        )
+        for model in models
+    ]
+    screen.table(("", "model", "created (UTC)", "base model", "stage 1", "stage 2", "retention"), rows)
+
+
+def verify_model(world: World, name: str) -> int:
+    """Compute name and hashes again; exit code 1 if they differ."""
+    from jobs.registry.verify import verify
+
+    entry = world.loaded.settings.paths.models_dir / "certified" / name
+    if not entry.is_dir():
+        raise NotFoundError(f"There is no certified model {name}.", "List them with: sectune models list")
+    problems = verify(entry.resolve())
+    for problem in problems:
+        screen.say(f"[red]FAIL[/] {problem}")
+    if not problems:
+        screen.say(f"{entry.resolve().name}: name and every file are as certified")
+    return FAILED if problems else OK

@@ -1,0 +1,84 @@
+"""What every command needs: the settings and where things are; and what an error means as an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.load import Loaded
+    from daemon.ledger import Ledger
+    from jobs.queue import Queue
+    from jobs.runs.store import RunStore
+
+OK, FAILED, USAGE, NOT_RUNNING, NOT_FOUND, NEEDS_ATTENTION, BUSY = 0, 1, 2, 3, 4, 5, 75
+config_file: Path | None = None  # set by the option --config
+
+
+@dataclass(frozen=True)
+class World:
+    """The settings and what lies where they say."""
+
+    loaded: Loaded
+    state: Path
+
+    @property
+    def store(self) -> RunStore:
+        """The runs."""
+        from jobs.runs.store import RunStore
+
+        return RunStore(self.loaded.settings.paths.models_dir)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The inbox ledger."""
+        from daemon.ledger import Ledger
+        from jobs.files import private_folder
+
+        return Ledger(private_folder(self.state) / "inbox.db")
+
+    @property
+    def queue(self) -> Queue:
+        """The queue, to ring and to look."""
+        from jobs.files import private_folder
+        from jobs.queue import Queue
+
+        return Queue(private_folder(self.state) / "queue.db")
+
+    def daemon(self) -> str | None:
+        """What the running daemon says of itself; None if none runs."""
+        from jobs.files import lock_holder
+
+        return lock_holder(self.state / "daemon.lock")
+
+    def run_log(self, run_id: str) -> Path:
+        """A run's log."""
+        return self.state / "logs" / "runs" / f"{run_id}.log"
+
+
+def world() -> World:
+    """Load the settings.
+
+    Raises:
+        SettingsError: They are wrong.
+    """
+    from config.load import load, state_dir
+
+    loaded = load(config_file)
+    return World(loaded, state_dir(loaded.settings))
+
+
+def exit_code_of(error: Exception) -> int | None:
+    """The exit code an error stands for; None for a bug, which keeps its traceback."""
+    codes = {
+        "SettingsError": USAGE,
+        "NotFoundError": NOT_FOUND,
+        "AlreadyRunning": BUSY,
+        "LockBusy": BUSY,
+        "OperatorError": FAILED,
+        "DeliveryRefused": FAILED,
+        "NetworkError": FAILED,
+        "ChildFailed": FAILED,
+    }
+    return codes.get(type(error).__name__)

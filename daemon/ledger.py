@@ -1,0 +1,217 @@
+"""The inbox ledger: every file that was ever seen, its state and the reason, in one SQLite file.
+
+States: `settling` (still changing, or a partial download), `accepted` (read, its delivery is still
+open), `queued` (in a run), `refused` (no report), `duplicate` (same content as before), `nothing` (a
+report without findings), `failed` (a fault of ours or of the machine; tried again), `gone`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.runs.manifest import now
+
+FINAL = frozenset({"queued", "refused", "duplicate", "nothing", "accepted"})
+TABLE = """
+create table if not exists files (
+    id integer primary key,
+    path text not null, size integer not null, mtime_ns integer not null, inode integer not null,
+    sha256 text, state text not null, reason text not null default '', tool text, findings integer,
+    members text not null default '[]', staged text, delivery text, run_id text,
+    first_seen text not null, updated_at text not null,
+    unique (path, size, mtime_ns, inode)
+)
+"""
+INDEXES = (
+    "create index if not exists files_sha256 on files (sha256)",
+    "create index if not exists files_delivery on files (delivery)",
+)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file looked like: when one of these changes, it is another content."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file as the ledger knows it."""
+
+    id: int
+    path: str
+    size: int
+    sha256: str | None
+    state: str
+    reason: str
+    tool: str | None
+    findings: int | None
+    members: tuple[dict[str, Any], ...]
+    staged: str | None
+    delivery: str | None
+    run_id: str | None
+    first_seen: str
+    updated_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of plain JSON values."""
+        return {**self.__dict__, "members": list(self.members)}
+
+
+class Ledger:
+    """The ledger's file.
+
+    Args:
+        path: The SQLite file; it is created.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._connection() as connection:
+            connection.execute("pragma journal_mode=wal")
+            connection.execute(TABLE)
+            for statement in INDEXES:
+                connection.execute(statement)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        # One connection per use: threads and processes share the file, and uses are rare and short.
+        connection = sqlite3.connect(self.path, timeout=30)
+        connection.row_factory = sqlite3.Row
+        connection.execute("pragma synchronous=full")
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def known(self, path: Path, stamp: Stamp) -> Entry | None:
+        """The entry of exactly this content at this place, if there is one."""
+        return self._one(
+            "select * from files where path = ? and size = ? and mtime_ns = ? and inode = ?",
+            (str(path), stamp.size, stamp.mtime_ns, stamp.inode),
+        )
+
+    def note(self, path: Path, stamp: Stamp, state: str, reason: str = "", **facts: Any) -> None:
+        """Record a file's state.
+
+        Args:
+            path: Where it is.
+            stamp: What it looked like.
+            state: One of the states above.
+            reason: In words a person can act on.
+            facts: Any of sha256, tool, findings, members, staged, delivery, run_id.
+        """
+        if "members" in facts:
+            facts["members"] = json.dumps(facts["members"], ensure_ascii=False)
+        values = {
+            "path": str(path),
+            "size": stamp.size,
+            "mtime_ns": stamp.mtime_ns,
+            "inode": stamp.inode,
+            "state": state,
+            "reason": reason,
+            "first_seen": now(),
+            "updated_at": now(),
+            **facts,
+        }
+        changed = ", ".join(f"{key} = excluded.{key}" for key in ("state", "reason", "updated_at", *facts))
+        with self._connection() as connection:
+            # An unfinished look at an earlier content of the same place has come to nothing.
+            connection.execute(
+                "delete from files where path = :path and state in ('settling', 'failed', 'gone')"
+                " and not (size = :size and mtime_ns = :mtime_ns and inode = :inode)",
+                values,
+            )
+            connection.execute(
+                f"insert into files ({', '.join(values)}) values ({', '.join(f':{key}' for key in values)})"
+                f" on conflict (path, size, mtime_ns, inode) do update set {changed}",
+                values,
+            )
+
+    def move(self, ids: Sequence[int], state: str, reason: str, run_id: str | None) -> None:
+        """Give several entries a new state in one transaction."""
+        with self._connection() as connection:
+            connection.executemany(
+                "update files set state = ?, reason = ?, run_id = ?, updated_at = ? where id = ?",
+                [(state, reason, run_id, now(), entry) for entry in ids],
+            )
+
+    def mark_gone(self, path: str) -> None:
+        """A file that was not read yet has vanished."""
+        with self._connection() as connection:
+            connection.execute(
+                "update files set state = 'gone', reason = 'vanished before it was read', updated_at = ?"
+                " where path = ? and state in ('settling', 'failed')",
+                (now(), path),
+            )
+
+    def with_content(self, sha256: str) -> Entry | None:
+        """An entry with this content that was accepted or queued before."""
+        return self._one(
+            "select * from files where sha256 = ? and state in ('accepted', 'queued') order by id limit 1",
+            (sha256,),
+        )
+
+    def open_delivery(self) -> list[Entry]:
+        """Accepted files that belong to no delivery yet."""
+        return self._all("select * from files where state = 'accepted' and delivery is null order by id")
+
+    def staged_folders(self) -> set[str]:
+        """Staging folders that an accepted file still needs."""
+        rows = self._rows("select staged from files where state = 'accepted' and staged is not null")
+        return {str(row["staged"]) for row in rows}
+
+    def refused_since_last_delivery(self) -> list[Entry]:
+        """Files that arrived with the open delivery but are no reports."""
+        return self._all(
+            "select * from files where state in ('refused', 'nothing') and delivery is null order by id"
+        )
+
+    def assign(self, ids: Sequence[int], delivery: str) -> None:
+        """Close a delivery: these files, and no others, are it."""
+        with self._connection() as connection:
+            connection.executemany(
+                "update files set delivery = ? where id = ?", [(delivery, entry) for entry in ids]
+            )
+
+    def of_delivery(self, delivery: str) -> list[Entry]:
+        """All files of one delivery."""
+        return self._all("select * from files where delivery = ? order by id", (delivery,))
+
+    def closing_deliveries(self) -> list[str]:
+        """Deliveries that were closed but have no run on record: the daemon died in between."""
+        rows = self._rows(
+            "select distinct delivery from files where state = 'accepted' and delivery is not null"
+        )
+        return [str(row["delivery"]) for row in rows]
+
+    def entries(self, states: Sequence[str] = (), limit: int = 1000) -> list[Entry]:
+        """The newest entries, newest last; only those in one of `states` if any are named."""
+        where = f"where state in ({', '.join('?' * len(states))})" if states else ""
+        found = self._all(f"select * from files {where} order by id desc limit ?", (*states, limit))
+        return found[::-1]
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._connection() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[Entry]:
+        return [_entry(row) for row in self._rows(query, values)]
+
+    def _one(self, query: str, values: Sequence[Any]) -> Entry | None:
+        return next(iter(self._all(query, values)), None)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    fields = {key: row[key] for key in Entry.__dataclass_fields__ if key != "members"}
+    return Entry(**fields, members=tuple(json.loads(row["members"])))

@@ -1,0 +1,129 @@
+"""Logs: JSON lines in files (the daemon's and one per run), readable lines on a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from config.settings import Log
+from jobs import files
+
+SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure(folder: Path, settings: Log, console: bool = True) -> None:
+    """Send all logging, Huey's included, to `daemon.log`, to the runs' own logs and to stderr.
+
+    Args:
+        folder: The logs folder; run logs go into `runs/` below it.
+        settings: Level, size and number of files.
+        console: Whether to write readable lines to stderr, too.
+    """
+    files.private_folder(folder / "runs")
+    lines = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=list(SHARED),
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )
+    handlers: list[logging.Handler] = [
+        RotatingFileHandler(
+            folder / "daemon.log", maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8"
+        ),
+        RunLogs(folder / "runs", settings.max_bytes, settings.backups),
+    ]
+    for handler in handlers:
+        handler.setFormatter(lines)
+    if console:
+        handlers.append(_console())
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(settings.level.upper())
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _console() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=list(SHARED),
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
+            ],
+        )
+    )
+    return handler
+
+
+class RunLogs(logging.Handler):
+    """Appends each line that names a run to that run's log.
+
+    The children append to the same files, a line per write; that is why a rotation is only a rename.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, backups: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self.backups = backups
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, if it belongs to a run."""
+        try:
+            line = self.format(record)
+            run = json.loads(line).get("run")
+            if run:
+                path = self.folder / f"{run}.log"
+                self._rotate(path)
+                with path.open("a", encoding="utf-8") as stream:
+                    stream.write(line + "\n")
+        except Exception:  # logging must not take down what it reports on; this prints to stderr
+            self.handleError(record)
+
+    def _rotate(self, path: Path) -> None:
+        if not path.exists() or path.stat().st_size < self.max_bytes:
+            return
+        for number in range(self.backups - 1, 0, -1):
+            older = path.with_name(f"{path.name}.{number}")
+            if older.exists():
+                older.replace(path.with_name(f"{path.name}.{number + 1}"))
+        path.replace(path.with_name(f"{path.name}.1"))
+
+
+def readable(line: str) -> str:
+    """One JSON line as a person reads it: time, level, event, then the rest as key=value."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return line.rstrip("\n")
+    moment = str(fields.pop("timestamp", ""))[:19].replace("T", " ")
+    level = str(fields.pop("level", "")).ljust(7)
+    event = fields.pop("event", "")
+    for key in ("logger", "run", "pid"):
+        fields.pop(key, None)
+    rest = " ".join(f"{key}={_short(value)}" for key, value in fields.items() if value is not None)
+    return f"{moment} {level} {event} {rest}".rstrip()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

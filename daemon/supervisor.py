@@ -1,0 +1,119 @@
+"""Start the watcher, the queue and the reconciler; stop them in reverse."""
+
+from __future__ import annotations
+
+import os
+import threading
+from importlib import metadata
+from pathlib import Path
+
+import structlog
+
+from config.load import state_dir
+from config.settings import Settings
+from daemon import log as logs
+from daemon.intake import Desk, Intake
+from daemon.ledger import Ledger
+from daemon.watcher import Watcher
+from jobs import children, files, tasks
+from jobs.job import Place
+from jobs.queue import Queue, StoppableConsumer
+from jobs.runs.store import RunStore
+
+log = structlog.get_logger("sectune.daemon")
+LOCK = "daemon.lock"
+
+
+class AlreadyRunning(Exception):
+    """Another daemon uses the same state folder; `holder` says which."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"sectune is already running ({holder})")
+
+
+def queue_file(state: Path) -> Path:
+    """The queue's SQLite file."""
+    return state / "queue.db"
+
+
+def ledger_file(state: Path) -> Path:
+    """The inbox ledger's SQLite file."""
+    return state / "inbox.db"
+
+
+class Supervisor:
+    """The daemon.
+
+    Args:
+        settings: All settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state = files.private_folder(state_dir(settings))
+        self.stopping = threading.Event()
+        self.store = RunStore(settings.paths.models_dir)
+        self.place = Place(settings.paths.models_dir, self.state, self.stopping.is_set)
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            AlreadyRunning: There is one already.
+        """
+        os.umask(0o077)
+        try:
+            with files.FileLock(
+                self.state / LOCK, f"pid {os.getpid()} sectune {metadata.version('sectune')}"
+            ):
+                self._run()
+        except files.LockBusy as busy:
+            raise AlreadyRunning(busy.holder) from busy
+
+    def _run(self) -> None:
+        logs.configure(self.state / "logs", self.settings.log)
+        log.info("daemon starts", pid=os.getpid(), inbox=str(self.settings.paths.inbox))
+        queue = Queue(
+            queue_file(self.state), tasks.advancing(self.store, self.place, lambda run: queue.ring(run))
+        )
+        ledger = Ledger(ledger_file(self.state))
+        intake = Intake(Desk(self.settings, ledger, self.store, self.state / "staging", queue.ring))
+        intake.recover()
+        reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
+        watcher = Watcher(self.settings.paths.inbox, intake, ledger, self.stopping)
+        for thread in (reconciler, watcher):
+            thread.start()
+        self._consume(queue.consumer(self.settings.queue.workers))
+        self._stop(queue, [watcher, reconciler])
+
+    def _consume(self, consumer: StoppableConsumer) -> None:
+        # Huey owns the signals; its stop flag is what tells the steps.
+        flag = consumer.stop_flag
+
+        def pass_on() -> None:
+            flag.wait()
+            self.stopping.set()
+
+        threading.Thread(target=pass_on, name="stop", daemon=True).start()
+        consumer.run()
+        self.stopping.set()
+
+    def _stop(self, queue: Queue, threads: list[threading.Thread]) -> None:
+        for thread in threads:
+            thread.join(timeout=3)
+        for run in self.store.list()[0]:
+            step = run.manifest.progress.step
+            if step and (pid := children.living(run.folder.work(step))):
+                log.info("a child goes on; the next daemon adopts it", run=run.run_id, step=step, child=pid)
+        queue.close()
+        log.info("daemon stopped")
+
+    def _reconcile(self, queue: Queue) -> None:
+        while not self.stopping.is_set():
+            try:
+                for run_id in tasks.undriven_runs(self.store):
+                    if queue.ring(run_id):
+                        log.info("unfinished run taken up", run=run_id)
+            except Exception:  # the next round tries again; what was wrong is on record
+                log.exception("reconciling failed")
+            self.stopping.wait(self.settings.queue.reconcile_seconds)
