@@ -1,0 +1,183 @@
+"""`sectune demo`: a real daemon on a throw-away home, watched from the outside like any other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from daemon.cli import screen
+from daemon.cli.world import FAILED, OK
+from daemon.demo.scene import Scene
+from jobs.errors import OperatorError
+from jobs.runs.manifest import UNFINISHED, Manifest
+from jobs.runs.store import Run, RunStore
+
+PATIENCE_SECONDS = 1800
+
+
+def run_demo(home: Path | None) -> int:
+    """Run the whole demonstration; the exit code says whether it ended well.
+
+    Args:
+        home: Where to keep everything; by default a new temporary folder.
+    """
+    began = time.monotonic()
+    scene = Scene((home or Path(tempfile.mkdtemp(prefix="sectune-demo-"))).absolute())
+    scene.write_settings()
+    screen.say(f"Everything of this demo is in {scene.home}. To look on from another terminal:")
+    screen.say(f"  export SECTUNE_CONFIG={scene.config}\n  sectune status; sectune runs; sectune logs -f\n")
+    with _progress() as progress:
+        _base_model(scene, progress)
+        with _daemon(scene) as process:
+            scene.drop_delivery()
+            run = _watch(scene, progress, process)
+    _report(scene, run.manifest)
+    screen.note(f"\nThe demo took {screen.duration(time.monotonic() - began)}.")
+    return OK if run.manifest.status == "completed" else FAILED
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[facts]:<44}"),
+        TimeElapsedColumn(),
+        console=screen.console(stderr=True),
+    )
+
+
+def _base_model(scene: Scene, progress: Progress) -> None:
+    task = progress.add_task("base model", total=None, facts="its own tokenizer, then a look at code")
+
+    def shown(facts: dict[str, Any]) -> None:
+        loss = facts.get("train_loss")
+        progress.update(
+            task,
+            completed=facts.get("iteration", 0),
+            total=facts.get("iterations"),
+            facts=f"loss {loss:.3f}" if loss is not None else "",
+        )
+
+    size = scene.build_base_model(shown)
+    progress.update(task, total=1, completed=1, facts=f"{size['parameters']:,} parameters")
+
+
+@contextmanager
+def _daemon(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**os.environ, "SECTUNE_CONFIG": str(scene.config)}
+    with (scene.home / "daemon.out").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "daemon", "run"], env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _watch(scene: Scene, progress: Progress, process: subprocess.Popen[bytes]) -> Run:
+    store = RunStore(scene.models_dir)
+    bars: dict[str, TaskID] = {
+        "delivery": progress.add_task("delivery", total=None, facts="settling in the inbox")
+    }
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise OperatorError(f"The daemon ended by itself; see {scene.home / 'daemon.out'}.")
+        runs = store.list()[0]
+        if runs:
+            _draw(progress, bars, runs[0].manifest)
+            if runs[0].manifest.status not in UNFINISHED:
+                return runs[0]
+        time.sleep(0.3)
+    raise OperatorError(
+        f"The run did not end within {screen.duration(PATIENCE_SECONDS)}.", f"See {scene.home}."
+    )
+
+
+def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> None:
+    progress.update(bars["delivery"], total=1, completed=1, facts=manifest.run_id)
+    for step in manifest.steps:
+        if step.status == "pending":
+            continue
+        if step.name not in bars:
+            bars[step.name] = progress.add_task(step.name, total=None, facts="")
+        bar = bars[step.name]
+        if step.status == "running":
+            now = manifest.progress
+            facts = [now.phase or "", f"loss {now.train_loss:.3f}" if now.train_loss is not None else ""]
+            facts.append(f"{now.tokens_per_second:.0f} tokens/s" if now.tokens_per_second else "")
+            progress.update(
+                bar, completed=now.iteration or 0, total=now.iterations, facts="  ".join(filter(None, facts))
+            )
+        else:
+            progress.update(bar, total=1, completed=1, facts=step.reason or step.status)
+            progress.stop_task(bar)
+
+
+def _report(scene: Scene, manifest: Manifest) -> None:
+    screen.say()
+    _table_of_reports(manifest)
+    _table_of_examples(manifest)
+    _table_of_results(manifest)
+    if manifest.status != "completed":
+        screen.say(f"\n[red]The run ended as {manifest.status}[/]: {manifest.status_reason}")
+        return
+    model = scene.models_dir / "certified" / "CURRENT"
+    generate = Path(sys.executable).with_name("mlx_lm.generate")
+    screen.say(f"\nThe certified model: {model} -> {manifest.certified.name if manifest.certified else '-'}")
+    screen.say("Talk to it (it is tiny, and talks accordingly):")
+    screen.say(f"  {generate} --model {model} --max-tokens 60 --prompt 'Fix: requests==2.19.0'")
+
+
+def _table_of_reports(manifest: Manifest) -> None:
+    rows = [(item.name, item.verdict, item.tool, item.findings) for item in manifest.inputs]
+    screen.table(("report", "verdict", "tool", "findings"), rows)
+    screen.say()
+
+
+def _table_of_examples(manifest: Manifest) -> None:
+    rows = []
+    for number in (1, 2):
+        stage = manifest.stage(number)
+        stats, measured = stage.dataset_stats, stage.training_params.get("measured", {})
+        rows.append(
+            (
+                f"stage {number}",
+                stats.get("train_examples"),
+                stats.get("validation_examples"),
+                stats.get("test_examples"),
+                screen.number(measured.get("first_train_loss")),
+                screen.number(measured.get("final_train_loss")),
+                screen.duration(stage.duration_seconds),
+            )
+        )
+    screen.table(("", "train", "valid", "test", "loss at start", "at end", "took"), rows)
+    screen.say()
+
+
+def _table_of_results(manifest: Manifest) -> None:
+    scores = manifest.validation
+    rows = [
+        ("exact match, stage 1 test part", scores.base_score_stage1, scores.stage1_score, None),
+        (
+            "exact match, stage 2 test part",
+            scores.base_score_stage2,
+            scores.stage1_score_on_stage2,
+            scores.stage2_score,
+        ),
+    ]
+    shown = [(name, *(screen.number(value, 1, " %") for value in values)) for name, *values in rows]
+    screen.table(("", "base", "stage 1", "stage 2"), shown)
+    screen.say(f"retention of stage 1 after stage 2: {screen.number(scores.retention_rate, 1, ' %')}")
