@@ -44,7 +44,7 @@ class Input(Part):
     """One file of the delivery (or member of an archive) and what became of it."""
 
     name: str
-    sha256: Sha256
+    sha256: Sha256 | None  # None where it could not be read
     tool: str | None = None
     format: str | None = None
     verdict: Verdict = "received"

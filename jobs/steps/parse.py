@@ -40,7 +40,7 @@ def _inputs(before: Sequence[Input], reports: Sequence[FileReport]) -> list[Inpu
 def _input(report: FileReport) -> Input:
     return Input(
         name=report.path.split("/", 1)[-1],  # below reports/ the first folder is the content's hash
-        sha256=report.sha256,
+        sha256=report.sha256 or None,
         tool=report.tool,
         format=report.format,
         verdict=report.verdict,

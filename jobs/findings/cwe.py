@@ -1,0 +1,43 @@
+"""CWE identifiers out of whatever a report calls them; written as "CWE-79"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jobs.findings import shape
+
+_NAMED = re.compile(r"cwe[-_ :/]*0*([1-9]\d{0,4})(?!\d)", re.IGNORECASE)
+_BARE = re.compile(r"0*([1-9]\d{0,4})")
+
+
+def of(*values: object) -> tuple[str, ...]:
+    """CWEs named in strings, lists of strings and dicts with an `id` or `cweId`, in ascending order.
+
+    Knows "CWE-78: ...", "external/cwe/cwe-079", "cwe:79".
+    """
+    found = {int(match) for value in values for entry in _strings(value) for match in _NAMED.findall(entry)}
+    return tuple(f"CWE-{number}" for number in sorted(found))
+
+
+def bare(value: object) -> tuple[str, ...]:
+    """A CWE given as its number alone (ZAP's `cweid`); "-1" and "0" mean none."""
+    match = _BARE.fullmatch(shape.text(value) or "")
+    return (f"CWE-{match[1]}",) if match else of(value)
+
+
+def joined(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Several lists of CWEs as one, in ascending order."""
+    return of([entry for group in groups for entry in group])
+
+
+def _strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    found: list[str] = []
+    for entry in shape.items(value):
+        if isinstance(entry, dict):
+            entry = shape.text(entry.get("id") or entry.get("cweId"))
+        if isinstance(entry, str):
+            found.append(entry)
+    return found

@@ -1,0 +1,250 @@
+"""OSV-Scanner's reports: JSON with its advisories' ranges, and the tables inside its SARIF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobs.findings import advisory, cwe, packages, severity, shape, versions
+from jobs.findings.finding import Finding, Fix, Package, Severity
+from jobs.findings.reading import Left, Reading, Scanner
+from jobs.findings.sarif import Result, generic_finding
+
+_SARIF_PACKAGE = re.compile(r"Package '(.+?)@([^@']*)' is vulnerable to '([^']+)'")
+_SARIF_ALIASES = re.compile(r"\(also known as ([^)]*)\)")
+_FIXED_TABLE = re.compile(r"### Fixed Versions\s+\|[^\n]*\n\|[^\n]*\n((?:\|[^\n]*(?:\n|$))+)")
+
+
+def is_report(document: Any) -> bool:
+    """Whether a JSON document is OSV-Scanner's."""
+    if not isinstance(document, dict) or not isinstance(document.get("results"), list | None):
+        return False
+    if "experimental_config" in document and "results" in document:
+        return True
+    entries = shape.mappings(document.get("results"))
+    return any(isinstance(e.get("source"), dict) and isinstance(e.get("packages"), list) for e in entries)
+
+
+def read(document: Any, reading: Reading) -> None:
+    """Read every vulnerability of every package; the advisories of one group become one when merged."""
+    for pointer, result in reading.entries(document.get("results"), "/results"):
+        source = shape.text(shape.dig(result, "source", "path"))
+        for place, entry in reading.entries(shape.mapping(result).get("packages"), f"{pointer}/packages"):
+            listed = shape.mapping(entry).get("vulnerabilities")
+            for spot, record in reading.entries(listed, f"{place}/vulnerabilities"):
+                reading.record(spot, _vulnerability, record, entry, source)
+
+
+def _vulnerability(record: dict[str, Any], entry: dict[str, Any], source: str | None) -> Finding:
+    if withdrawn := shape.text(record.get("withdrawn")):
+        raise Left(f"advisory withdrawn on {withdrawn[:10]}")
+    own = shape.text(record["id"])
+    if own is None:
+        raise ValueError("an advisory without an id")
+    found = _package(shape.mapping(entry["package"]), source)
+    group = _group(own, entry)
+    members = {
+        own,
+        *shape.texts(record.get("aliases")),
+        *shape.texts(group.get("ids")),
+        *shape.texts(group.get("aliases")),
+    }
+    rule, aliases = advisory.preferred(members)
+    details = shape.text(record.get("details")) or ""
+    return Finding(
+        fingerprint="",
+        tool="osv",
+        format="json",
+        rule=rule,
+        title=shape.text(record.get("summary")) or shape.first_line(details) or f"{rule} in {found.name}",
+        message=details,
+        aliases=aliases,
+        severity=_severity(record, group),
+        cwes=_cwes(record),
+        package=found,
+        fix=_fix(record, shape.mapping(entry["package"]), found),
+    )
+
+
+def _package(value: dict[str, Any], source: str | None) -> Package:
+    name, installed = shape.text(value["name"]), shape.text(value.get("version"))
+    if name is None:
+        raise ValueError("a package without a name")
+    word = shape.text(value.get("ecosystem"))
+    kind = packages.purl_type(word)
+    distro = (word or "").split(":")[0].lower()
+    purl = packages.make_purl(kind, name, installed, namespace=distro.replace(" ", "-"))
+    return Package(name=name, version=installed, ecosystem=kind, purl=purl, manifest=source)
+
+
+def _group(own: str, entry: dict[str, Any]) -> dict[str, Any]:
+    for group in shape.mappings(entry.get("groups")):
+        if own in shape.texts(group.get("ids")):
+            return group
+    return {}
+
+
+def _severity(record: dict[str, Any], group: dict[str, Any]) -> Severity:
+    word = shape.text(shape.dig(record, "database_specific", "severity"))
+    if word is None:
+        urgency = shape.text(
+            shape.dig(next(iter(shape.items(record.get("affected"))), None), "ecosystem_specific", "urgency")
+        )
+        word = urgency if severity.level_of_word(urgency) != "unknown" else None
+    stated = shape.mappings(record.get("severity"))
+    vectors = shape.texts([item.get("score") for item in stated])
+    scores = [score for vector in vectors if (score := severity.score_of_vector(vector)) is not None]
+    if scores:
+        return severity.build(word, max(scores), "CVSS vector")
+    return severity.build(
+        word, shape.number(group.get("max_severity")), "max_severity" if group.get("max_severity") else None
+    )
+
+
+def _cwes(record: dict[str, Any]) -> tuple[str, ...]:
+    affected = [shape.dig(item, "database_specific", "cwes") for item in shape.items(record.get("affected"))]
+    return cwe.of(shape.dig(record, "database_specific", "cwe_ids"), *affected)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A half-open range of vulnerable versions; `fixed` is None where the range has no fixed end."""
+
+    introduced: str
+    fixed: str | None
+    last_affected: str | None = None
+
+
+def _fix(record: dict[str, Any], package: dict[str, Any], found: Package) -> Fix:
+    link = _link(record)
+    ecosystem = shape.text(package.get("ecosystem")) or ""
+    known = list(intervals(record, found, ecosystem))
+    holding = [item.fixed for item in known if item.fixed and _holds(item, found)]
+    chosen = versions.choose(found.ecosystem, found.version, holding)
+    if chosen is None:
+        return Fix("link" if link else "none", link=link)
+    every = versions.choose(found.ecosystem, found.version, [item.fixed for item in known if item.fixed])
+    others = () if every is None else (every.version, *every.alternatives)
+    kept = tuple(version for version in others if version != chosen.version)
+    return Fix("version", version=chosen.version, alternatives=kept, link=link)
+
+
+def _link(record: dict[str, Any]) -> str | None:
+    references = shape.mappings(record.get("references"))
+    for kind in ("ADVISORY", "FIX", "WEB"):
+        for reference in references:
+            if reference.get("type") == kind and (url := shape.text(reference.get("url"))):
+                return url
+    return None
+
+
+def intervals(record: dict[str, Any], package: Package, ecosystem: str) -> Iterator[Interval]:
+    """The vulnerable intervals of one package in an advisory that may list many packages.
+
+    Args:
+        record: An OSV record (`affected[].ranges[].events[]`).
+        package: The package asked about.
+        ecosystem: Its ecosystem in OSV's words, with its release ("Debian:12").
+
+    Yields:
+        Intervals in ascending order per range; GIT ranges hold commits and are left out.
+    """
+    for affected in shape.mappings(record.get("affected")):
+        subject = shape.mapping(affected.get("package"))
+        name, place = shape.text(subject.get("name")) or "", shape.text(subject.get("ecosystem")) or ""
+        if not packages.same_name(package.ecosystem, name, package.name) or not _same_ecosystem(
+            place, ecosystem
+        ):
+            continue
+        for listed in shape.mappings(affected.get("ranges")):
+            if listed.get("type") != "GIT":
+                yield from _events(shape.mappings(listed.get("events")), package.ecosystem)
+
+
+def _same_ecosystem(first: str, second: str) -> bool:
+    left, right = first.lower(), second.lower()
+    if left == right:
+        return True
+    bare = ":" not in left or ":" not in right  # "Debian" speaks of every release
+    return bare and left.split(":")[0] == right.split(":")[0]
+
+
+def _events(events: list[dict[str, Any]], ecosystem: str | None) -> Iterator[Interval]:
+    """Events stand in pairs, but in no order that the format promises."""
+    starts = [found for event in events if (found := shape.text(event.get("introduced"))) is not None]
+    ends = [found for event in events if (found := shape.text(event.get("fixed"))) is not None]
+    lasts = [found for event in events if (found := shape.text(event.get("last_affected"))) is not None]
+    for start in starts:
+        last = _nearest(ecosystem, start, lasts, inclusive=True)
+        end = _nearest(ecosystem, start, ends, inclusive=False)
+        following = _nearest(ecosystem, start, [other for other in starts if other != start], inclusive=False)
+        if end and following and versions.at_most(ecosystem, end, following) is False:
+            end = None  # the nearest fix belongs to a later interval
+        if end and last and versions.at_most(ecosystem, last, end):
+            end = None
+        yield Interval(start, end, last)
+
+
+def _nearest(ecosystem: str | None, start: str, others: list[str], *, inclusive: bool) -> str | None:
+    if inclusive and start in others:
+        return start
+    if start == "0":
+        keyed = [other for other in others if versions.key(ecosystem, other) is not None]
+        return next(
+            (one for one in keyed if all(versions.at_most(ecosystem, one, other) for other in keyed)), None
+        )
+    choice = versions.choose(ecosystem, start, others)
+    return choice.version if choice else None
+
+
+def _holds(interval: Interval, package: Package) -> bool:
+    installed = package.version or ""
+    if interval.introduced != "0" and not versions.at_most(package.ecosystem, interval.introduced, installed):
+        return False
+    return (
+        interval.fixed is not None and versions.at_most(package.ecosystem, interval.fixed, installed) is False
+    )
+
+
+def from_sarif(result: Result) -> Finding:
+    """A finding out of OSV-Scanner's SARIF: package in the message, fixed versions in the rule's table."""
+    base = generic_finding(result, "osv")
+    match = _SARIF_PACKAGE.search(result.message)
+    if match is None:
+        return base
+    name, installed = match[1], match[2] or None
+    manifest = result.locations[0].path if result.locations else None
+    kind = packages.type_of_manifest(manifest)
+    found = Package(name, installed, kind, packages.make_purl(kind, name, installed), manifest)
+    also = _SARIF_ALIASES.search(result.message)
+    named = re.findall(r"'([^']+)'", also[1]) if also else []
+    members = {base.rule, match[3], *named, *shape.texts(result.rule.get("deprecatedIds"))}
+    rule, aliases = advisory.preferred(members)
+    summary = base.title.removeprefix(f"{base.rule}: ")
+    text = shape.text(shape.dig(result.rule, "fullDescription", "text")) or result.message
+    fix = _table_fix(result.rule, found)
+    return replace(
+        base, rule=rule, aliases=aliases, title=summary, message=text, location=None, package=found, fix=fix
+    )
+
+
+def _table_fix(rule: dict[str, Any], package: Package) -> Fix:
+    table = _FIXED_TABLE.search(shape.text(shape.dig(rule, "help", "text")) or "")
+    fixed = []
+    for row in (table[1] if table else "").splitlines():
+        cells = [cell.strip() for cell in row.strip().strip("|").split("|")]
+        if len(cells) == 3 and packages.same_name(package.ecosystem, cells[1], package.name):
+            fixed.append(cells[2])
+    choice = versions.choose(package.ecosystem, package.version, fixed)
+    if choice is None:
+        return Fix()
+    return Fix("version", version=choice.version, alternatives=choice.alternatives)
+
+
+def _is_driver(name: str) -> bool:
+    return name.lower().replace("_", "-") in {"osv-scanner", "osvscanner", "osv scanner"}
+
+
+SCANNER = Scanner("osv", is_report, read, _is_driver, from_sarif)

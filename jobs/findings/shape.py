@@ -1,0 +1,92 @@
+"""Reading report values of unknown type: each function gives the wanted shape or its absence."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+# Real files stay far below; a larger number is damage, and int arithmetic on it is slow.
+MAX_LINE = 10_000_000
+
+
+def text(value: object) -> str | None:
+    """A non-empty string (numbers become text), or None; lone surrogates become `?`.
+
+    JSON may escape half a surrogate pair; such a string cannot be written as UTF-8 later.
+    """
+    if isinstance(value, str):
+        clean = value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+        return clean if clean.strip() else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value) if _printable(value) else None
+    return None
+
+
+def _printable(value: int | float) -> bool:
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 10**18
+
+
+def line(value: object) -> int | None:
+    """A 1-based line or column number (ZAP and some SARIF writers quote them), or None."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 9:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 1 <= value <= MAX_LINE else None
+
+
+def number(value: object) -> float | None:
+    """A finite number, also from a string, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """The dict itself, or an empty one for everything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[Any]:
+    """The list itself, or an empty one for everything else."""
+    return value if isinstance(value, list) else []
+
+
+def mappings(value: object) -> list[dict[str, Any]]:
+    """The dicts of a list; other entries are left out."""
+    return [entry for entry in items(value) if isinstance(entry, dict)]
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The strings of a list, or of a lone string."""
+    entries = [value] if isinstance(value, str) else items(value)
+    found = (text(entry) for entry in entries)
+    return tuple(entry for entry in found if entry is not None)
+
+
+def dig(value: object, *path: str) -> Any:
+    """The value below nested keys, or None where a level is missing or not a dict."""
+    for key in path:
+        value = mapping(value).get(key)
+    return value
+
+
+def first_line(value: str, limit: int = 200) -> str:
+    """The first line with text, cut to `limit` characters, for titles."""
+    for candidate in value.splitlines():
+        if stripped := candidate.strip():
+            return stripped if len(stripped) <= limit else stripped[: limit - 1] + "…"
+    return ""
+
+
+def code_lines(code: str, start: int) -> tuple[tuple[int, str], ...]:
+    """Number the lines of a snippet from `start` (1-based); a last newline adds no line."""
+    found = re.split(r"\r\n|\n|\r", code)
+    if len(found) > 1 and found[-1] == "":
+        found.pop()
+    return tuple((start + offset, entry) for offset, entry in enumerate(found))

@@ -1,0 +1,285 @@
+"""Trivy's reports: JSON (schema 2, the old list, Kubernetes) and what stands in its SARIF messages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from jobs.findings import cwe, packages, severity, shape, versions
+from jobs.findings.finding import Finding, Fix, Location, Package, Severity
+from jobs.findings.reading import Reading, Scanner
+from jobs.findings.sarif import Result, generic_finding
+
+_KUBERNETES = ("Resources", "Vulnerabilities", "Misconfigurations", "Findings")
+# Targets that gather the packages found one by one in an image; the path stands in each record.
+_COLLECTIVE = {"Java", "Node.js", "Python", "Ruby", "Conda", "C/C++", "Julia"}
+_OS_VERSIONS = (
+    (re.compile(r"-r\d+$"), "apk"),
+    (re.compile(r"\.(el|fc|amzn|cm|azl|ph|oe|mga)\d|lp\d{3}\."), "rpm"),
+    (re.compile(r"ubuntu|[+~]deb|[+.]dfsg|build\d+$"), "deb"),
+)
+_NO_FIX = {"will_not_fix", "end_of_life", "fix_deferred"}
+_CHECK = re.compile(r"(?:AVD-)?([A-Z]{2,})-?0*(\d+)", re.IGNORECASE)
+_SARIF_FIELD = re.compile(
+    r"^(Package|Installed Version|Fixed Version|Severity|Artifact|Type): ?(.*)$", re.MULTILINE
+)
+_SARIF_LINK = re.compile(r"^Link: \[[^\]]*\]\((\S+)\)", re.MULTILINE)
+_OLD_RULE = re.compile(r"\[[A-Z]+\] (?=\S)")  # 0.10 wrote "[MEDIUM] CVE-2019-1549"
+
+
+def is_report(document: Any) -> bool:
+    """Whether a JSON document is a Trivy report."""
+    if isinstance(document, list):
+        return any(isinstance(entry, dict) and "Target" in entry for entry in document)
+    if not isinstance(document, dict):
+        return False
+    if "ClusterName" in document:
+        return any(key in document for key in _KUBERNETES)
+    if "SchemaVersion" in document:
+        return any(key in document for key in ("ArtifactName", "ArtifactType", "Results"))
+    return any("Target" in entry for entry in shape.mappings(document.get("Results")))
+
+
+def read(document: Any, reading: Reading) -> None:
+    """Read a report of any of Trivy's JSON shapes."""
+    if isinstance(document, list):
+        _results(document, "", None, reading)
+        return
+    version = shape.text(shape.dig(document, "Trivy", "Version"))
+    if "ClusterName" not in document:
+        _results(document.get("Results"), "/Results", version, reading)
+        return
+    for key in _KUBERNETES:
+        for pointer, resource in reading.entries(document.get(key), f"/{key}"):
+            _results(shape.mapping(resource).get("Results"), f"{pointer}/Results", version, reading)
+
+
+def _results(results: Any, pointer: str, version: str | None, reading: Reading) -> None:
+    for place, result in reading.entries(results, pointer):
+        if not isinstance(result, dict):
+            reading.skip(place, "a result was expected to be an object")
+            continue
+        for key, build in _RECORDS.items():
+            for spot, record in reading.entries(result.get(key), f"{place}/{key}"):
+                if key == "Misconfigurations" and (shape.mapping(record).get("Status") or "FAIL") != "FAIL":
+                    continue  # passed checks and exceptions are not counted by rule T1
+                reading.record(spot, build, record, result, version)
+
+
+def _vulnerability(record: dict[str, Any], result: dict[str, Any], version: str | None) -> Finding:
+    found = package(record, result)
+    rule = str(shape.text(record["VulnerabilityID"]))
+    message = shape.text(record.get("Description")) or ""
+    return Finding(
+        fingerprint="",
+        tool="trivy",
+        format="json",
+        rule=rule,
+        title=shape.text(record.get("Title")) or shape.first_line(message) or f"{rule} in {found.name}",
+        message=message,
+        tool_version=version,
+        severity=_severity(record),
+        cwes=cwe.of(record.get("CweIDs")),
+        package=found,
+        fix=_version_fix(found, record),
+    )
+
+
+def package(record: dict[str, Any], result: dict[str, Any]) -> Package:
+    """The package of a vulnerability; a purl knows its ecosystem better than the target's type."""
+    name = shape.text(record["PkgName"])
+    if name is None:
+        raise ValueError("PkgName is empty")
+    installed = shape.text(record.get("InstalledVersion"))
+    purl = shape.text(shape.dig(record, "PkgIdentifier", "PURL")) or shape.text(
+        record.get("PkgRef") or record.get("Ref")
+    )
+    word = shape.text(result.get("Type"))
+    manifest = shape.text(result.get("Target"))
+    word = word or packages.distro(manifest)
+    kind = packages.type_of_purl(purl) or packages.purl_type(word) or packages.type_of_manifest(manifest)
+    if packages.type_of_purl(purl) is None:
+        purl = packages.make_purl(kind, name, installed, namespace=(word or "").lower().split(".")[0])
+    if manifest in _COLLECTIVE:
+        manifest = shape.text(record.get("PkgPath")) or manifest
+    return Package(name=name, version=installed, ecosystem=kind, purl=purl, manifest=manifest)
+
+
+def _version_fix(found: Package, record: dict[str, Any]) -> Fix:
+    status, link = shape.text(record.get("Status")), shape.text(record.get("PrimaryURL"))
+    if status in _NO_FIX:
+        return Fix(advice=f"There is no fixed version: {status}.", link=link)
+    return _chosen(found, shape.text(record.get("FixedVersion")), link)
+
+
+def _chosen(found: Package, fixed: str | None, link: str | None) -> Fix:
+    choice = versions.choose(found.ecosystem, found.version, versions.candidates(fixed or ""))
+    if choice:
+        return Fix("version", version=choice.version, alternatives=choice.alternatives, link=link)
+    advice = (
+        f"The report names {fixed} as fixed; it is not provably above the installed one." if fixed else None
+    )
+    return Fix("link" if link else "none", advice=advice, link=link)
+
+
+def _severity(record: dict[str, Any]) -> Severity:
+    source = shape.text(record.get("SeveritySource"))
+    scores = shape.mapping(record.get("CVSS"))
+    order = [name for name in (source, "nvd", "ghsa", *sorted(scores)) if name in scores]
+    for name in order:
+        for key in ("V3Score", "V40Score", "V2Score"):
+            score = shape.number(shape.dig(scores, name, key))
+            if score is not None:
+                return severity.build(shape.text(record.get("Severity")), score, name)
+    return severity.build(shape.text(record.get("Severity")), None, source)
+
+
+def check_id(raw: str) -> str:
+    """One spelling for a check's three: DS002, DS-0002, AVD-DS-0002."""
+    match = _CHECK.fullmatch(raw)
+    return f"AVD-{match[1].upper()}-{int(match[2]):04d}" if match and len(match[2]) < 9 else raw
+
+
+def _misconfiguration(record: dict[str, Any], result: dict[str, Any], version: str | None) -> Finding:
+    raw = shape.text(record.get("AVDID")) or shape.text(record["ID"])
+    if raw is None:
+        raise ValueError("a misconfiguration without an ID")
+    rule, link = check_id(raw), shape.text(record.get("PrimaryURL"))
+    advice = shape.text(record.get("Resolution"))
+    names = {raw, *shape.texts(record.get("ID"))} - {rule}
+    return Finding(
+        fingerprint="",
+        tool="trivy",
+        format="json",
+        rule=rule,
+        title=shape.text(record.get("Title")) or rule,
+        message=shape.text(record.get("Message")) or shape.text(record.get("Description")) or "",
+        tool_version=version,
+        aliases=tuple(sorted(names)),
+        severity=severity.build(shape.text(record.get("Severity"))),
+        cwes=cwe.of(record.get("CweIDs")),
+        location=_cause(record, result),
+        resource=shape.text(shape.dig(record, "CauseMetadata", "Resource")),
+        fix=Fix("advice" if advice else "link" if link else "none", advice=advice, link=link),
+    )
+
+
+def _cause(record: dict[str, Any], result: dict[str, Any]) -> Location | None:
+    target = shape.text(result.get("Target"))
+    if target is None:
+        return None
+    cause = shape.mapping(record.get("CauseMetadata"))
+    start, end = shape.line(cause.get("StartLine")), shape.line(cause.get("EndLine"))
+    lines = []
+    for entry in shape.mappings(shape.dig(cause, "Code", "Lines")):
+        number, content = shape.line(entry.get("Number")), entry.get("Content")
+        if number and isinstance(content, str) and not entry.get("Truncated"):
+            lines.append((number, shape.text(content) or content))
+    return Location(target, start, end, valid=start is not None, snippet=tuple(lines))
+
+
+def _secret(record: dict[str, Any], result: dict[str, Any], version: str | None) -> Finding:
+    rule = shape.text(record["RuleID"])
+    if rule is None:
+        raise ValueError("a secret without a RuleID")
+    start, end = shape.line(record.get("StartLine")), shape.line(record.get("EndLine"))
+    target = shape.text(result.get("Target"))
+    return Finding(
+        fingerprint="",
+        tool="trivy",
+        format="json",
+        rule=rule,
+        title=shape.text(record.get("Title")) or rule,
+        tool_version=version,
+        severity=severity.build(shape.text(record.get("Severity"))),
+        cwes=("CWE-798",),
+        # Masked or not, a secret's line is never kept: it must not reach training data.
+        location=Location(target, start, end, valid=start is not None) if target else None,
+        fix=Fix("advice", advice="Revoke the secret and remove it from the source."),
+    )
+
+
+def _license(record: dict[str, Any], result: dict[str, Any], version: str | None) -> Finding:
+    name = shape.text(record["Name"])
+    if name is None:
+        raise ValueError("a licence without a name")
+    target, owner = shape.text(result.get("Target")), shape.text(record.get("PkgName"))
+    kind = packages.purl_type(shape.text(result.get("Type")))
+    path = shape.text(record.get("FilePath")) or target
+    link = shape.text(record.get("Link"))
+    return Finding(
+        fingerprint="",
+        tool="trivy",
+        format="json",
+        rule=f"license:{name}",
+        title=f"Licence {name}" + (f" of {owner}" if owner else ""),
+        message=shape.text(record.get("Category")) or "",
+        tool_version=version,
+        severity=severity.build(shape.text(record.get("Severity"))),
+        location=Location(path, valid=False) if path and not owner else None,
+        package=Package(owner, ecosystem=kind, manifest=target) if owner else None,
+        fix=Fix("link" if link else "none", link=link),
+    )
+
+
+_RECORDS = {
+    "Vulnerabilities": _vulnerability,
+    "Misconfigurations": _misconfiguration,
+    "Secrets": _secret,
+    "Licenses": _license,
+}
+
+
+def from_sarif(result: Result) -> Finding:
+    """A finding out of a Trivy SARIF result: the package's facts stand only in the message's lines.
+
+    The rule's help is not asked: it may name another package of the same advisory.
+    """
+    fields = {name: value.strip() for name, value in _SARIF_FIELD.findall(result.message)}
+    link = _SARIF_LINK.search(result.message)
+    base = generic_finding(result, "trivy")
+    raw = _OLD_RULE.sub("", base.rule)
+    level = severity.build(fields.get("Severity"), result.severity.score, result.severity.origin)
+    url = link[1] if link else base.fix.link
+    if not fields.get("Package"):
+        return _sarif_check(base, raw, url, level if fields.get("Severity") else base.severity)
+    found = _sarif_package(fields, result)
+    return replace(
+        base,
+        rule=raw,
+        severity=level,
+        location=None,
+        package=found,
+        fix=_chosen(found, fields.get("Fixed Version"), url),
+    )
+
+
+def _sarif_check(base: Finding, raw: str, url: str | None, level: Severity) -> Finding:
+    rule = raw if raw.upper().startswith(("CVE-", "GHSA-")) else check_id(raw)
+    place = base.location
+    if place and raw == rule and (place.start_line, place.start_column, place.end_column) == (1, 1, 1):
+        place = Location(place.path, valid=False)  # Trivy's placeholder for "no line known"
+    elif place:  # columns are always 1 and the JSON has none; a secret's line would be in the snippet
+        place = Location(place.path, place.start_line, place.end_line, valid=place.valid)
+    aliases = tuple(sorted({*base.aliases, raw} - {rule}))
+    fix = base.fix if base.fix.provenance != "none" else Fix("link" if url else "none", link=url)
+    return replace(base, rule=rule, aliases=aliases, severity=level, location=place, fix=fix)
+
+
+def _sarif_package(fields: dict[str, str], result: Result) -> Package:
+    place = result.locations[0].path if result.locations else None
+    notes = " ".join((*result.location_messages, place or ""))
+    kind = packages.type_of_manifest(notes) if "(" in notes else None
+    name, installed = fields["Package"], fields.get("Installed Version") or None
+    kind = kind or packages.type_of_manifest(place)
+    if kind is None and shape.text(result.rule.get("name")) == "OsPackageVulnerability":
+        kind = next((found for pattern, found in _OS_VERSIONS if pattern.search(installed or "")), None)
+    return Package(name, installed, kind, packages.make_purl(kind, name, installed), place)
+
+
+def _is_driver(name: str) -> bool:
+    return name.lower().startswith("trivy")
+
+
+SCANNER = Scanner("trivy", is_report, read, _is_driver, from_sarif)

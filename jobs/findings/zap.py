@@ -1,0 +1,180 @@
+"""OWASP ZAP's reports: JSON, XML and the API's alert list; advice only, a site's scan knows no code."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
+
+from jobs.findings import cwe, shape
+from jobs.findings.finding import Finding, Fix, Http, Severity, SeverityLevel
+from jobs.findings.reading import Left, Reading, Scanner
+
+_BREAK = re.compile(r"</p\s*>|<br\s*/?>|</li\s*>|</div\s*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_LEVELS: dict[str, SeverityLevel] = {"0": "info", "1": "low", "2": "medium", "3": "high"}
+_WORDS = {"informational": "0", "low": "1", "medium": "2", "high": "3"}
+_API_KEYS = {"url", "alert", "param", "evidence", "method"}
+
+
+def is_report(document: Any) -> bool:
+    """Whether a JSON document is ZAP's report or its API's alert list."""
+    if isinstance(document, dict) and "site" in document:
+        return "@version" in document or "@generated" in document
+    return _api_alerts(document) is not None
+
+
+def _api_alerts(document: Any) -> list[Any] | None:
+    alerts = document.get("alerts") if isinstance(document, dict) else document
+    if not isinstance(alerts, list):
+        return None
+    found = any("pluginId" in entry and "risk" in entry for entry in shape.mappings(alerts))
+    return alerts if found else None
+
+
+def read(document: Any, reading: Reading) -> None:
+    """Read a JSON report or an API export."""
+    alerts = _api_alerts(document)
+    if alerts is not None:
+        pointer = "/alerts" if isinstance(document, dict) else ""
+        for place, record in reading.entries(alerts, pointer):
+            reading.record(place, _api_alert, record)
+        return
+    version = shape.text(document.get("@version"))
+    sites = document["site"]
+    for pointer, site in reading.entries([sites] if isinstance(sites, dict) else sites, "/site"):
+        name = shape.text(shape.mapping(site).get("@name"))
+        for place, record in reading.entries(shape.mapping(site).get("alerts"), f"{pointer}/alerts"):
+            reading.record(place, _alert, record, (name, version, "json"))
+
+
+def is_xml_report(root: Element) -> bool:
+    """Whether an XML root is ZAP's."""
+    return root.tag == "OWASPZAPReport"
+
+
+def read_xml(root: Element, reading: Reading) -> None:
+    """Read an XML report (plain and plus format)."""
+    version = root.get("version")
+    for number, site in enumerate(root.findall("site"), 1):
+        for spot, item in enumerate(site.findall("alerts/alertitem"), 1):
+            pointer = f"/OWASPZAPReport/site[{number}]/alerts/alertitem[{spot}]"
+            reading.record(pointer, _alert, _of_element(item), (site.get("name"), version, "xml"))
+
+
+def _of_element(item: Element) -> dict[str, Any]:
+    """An alert element in the JSON report's shape."""
+    record: dict[str, Any] = {child.tag: child.text for child in item if child.tag != "instances"}
+    record["instances"] = [
+        {part.tag: part.text for part in entry} for entry in item.findall("instances/instance")
+    ]
+    return record
+
+
+def _alert(record: dict[str, Any], source: tuple[str | None, str | None, str]) -> Finding:
+    """One alert; `source` is the site's name, ZAP's version and the format."""
+    site, version, written = source
+    if not isinstance(record, dict):
+        raise TypeError("an alert is no object")
+    instances = shape.mappings(record.get("instances")) or [record]
+    if str(record.get("confidence")).strip() == "0":
+        raise Left("marked as a false positive")
+    name = shape.text(record.get("name")) or shape.text(record.get("alert"))
+    rule, aliases = _identity(record, "pluginid", name)
+    risk = str(record.get("riskcode")).strip()
+    more = (f"{len(instances) - 1} more places in the report",) if len(instances) > 1 else ()
+    return Finding(
+        fingerprint="",
+        tool="zap",
+        format=written,
+        rule=rule,
+        title=name or rule,
+        message=plain_text(record.get("desc")),
+        tool_version=version,
+        aliases=aliases,
+        severity=Severity(_LEVELS.get(risk, "unknown"), shape.text(record.get("riskdesc")), None, "riskcode"),
+        cwes=cwe.bare(record.get("cweid")),
+        http=_http(instances[0], "uri"),
+        resource=site or _origin(shape.text(instances[0].get("uri"))),
+        fix=_fix(record),
+        warnings=more,
+    )
+
+
+def _identity(record: dict[str, Any], key: str, name: str | None) -> tuple[str, tuple[str, ...]]:
+    """`alertRef`, else the plugin with the name: one plugin raises several different alerts."""
+    plugin = shape.text(record.get(key))
+    reference = shape.text(record.get("alertRef"))
+    if reference:
+        return reference, ()
+    if plugin is None and name is None:
+        raise ValueError("an alert without pluginid and name")
+    return (f"{plugin}:{name}" if plugin and name else str(plugin or name)), ()
+
+
+def _api_alert(record: dict[str, Any]) -> Finding:
+    if not isinstance(record, dict):
+        raise TypeError("an alert is no object")
+    confidence = (shape.text(record.get("confidence")) or "").lower()
+    if confidence in {"0", "false positive"}:
+        raise Left("marked as a false positive")
+    name = shape.text(record.get("name")) or shape.text(record.get("alert"))
+    rule, aliases = _identity(record, "pluginId", name)
+    risk = shape.text(record["risk"])
+    level = _LEVELS.get(_WORDS.get((risk or "").lower(), risk or ""), "unknown")
+    return Finding(
+        fingerprint="",
+        tool="zap",
+        format="json",
+        rule=rule,
+        title=name or rule,
+        message=plain_text(record.get("description")),
+        aliases=aliases,
+        severity=Severity(level, risk, None, "risk"),
+        cwes=cwe.bare(record.get("cweid")),
+        http=_http(record, "url"),
+        resource=_origin(shape.text(record.get("url"))),
+        fix=_fix(record),
+    )
+
+
+def _http(instance: dict[str, Any], address: str) -> Http | None:
+    found = Http(
+        method=shape.text(instance.get("method")),
+        uri=shape.text(instance.get(address)),
+        param=shape.text(instance.get("param")),
+        evidence=shape.text(instance.get("evidence")),
+    )
+    return found if found.uri else None
+
+
+def _origin(uri: str | None) -> str | None:
+    """Scheme, host and port, as ZAP names a site."""
+    if uri is None:
+        return None
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else None
+
+
+def _fix(record: dict[str, Any]) -> Fix:
+    advice = plain_text(record.get("solution")) or None
+    reference = plain_text(record.get("reference"))
+    link = next((entry for entry in reference.split() if entry.startswith(("http://", "https://"))), None)
+    return Fix("advice" if advice else "link" if link else "none", advice=advice, link=link)
+
+
+def plain_text(value: Any) -> str:
+    """ZAP's HTML as text, one paragraph a line."""
+    found = shape.text(value)
+    if found is None:
+        return ""
+    stripped = html.unescape(_TAG.sub("", _BREAK.sub("\n", found)))
+    return "\n".join(entry.strip() for entry in stripped.splitlines() if entry.strip())
+
+
+SCANNER = Scanner("zap", is_report, read, is_xml=is_xml_report, read_xml=read_xml)
