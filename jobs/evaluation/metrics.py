@@ -1,0 +1,168 @@
+"""Scores of answers: for one case, over all of them, and for each kind of case.
+
+What is compared is the code in the answer, not the prose around it. A score over no cases is None.
+CodeBLEU is not computed yet, so `avg_codebleu` is always None.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.evaluation.cases import Answer, Case
+from jobs.evaluation.comments import normalised
+from jobs.evaluation.fences import code_blocks
+
+BREAKDOWN_KEYS = ("source", "tool", "cwe_id", "language")
+UNKNOWN = "unknown"
+# The standard normal distribution's 97.5 % quantile: two-sided 95 %.
+Z_95 = 1.959963984540054
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one answer is worth; `copied` is None where the prompt holds no code to copy."""
+
+    exact: bool
+    normalised: bool
+    similarity: float
+    copied: bool | None
+    truncated: bool
+    finished: bool | None
+    tokens: int | None
+
+
+def extract_code(answer: str) -> str:
+    """The content of the answer's first fence; the whole answer, stripped, if it has none."""
+    blocks = code_blocks(answer)
+    return blocks[0] if blocks else answer.strip()
+
+
+def exact_match(answer: str, reference: str) -> bool:
+    """Whether the code of both is the same, but for newlines at its end."""
+    return _code(answer) == _code(reference)
+
+
+def normalised_match(answer: str, reference: str, language: str | None) -> bool:
+    """Whether the code of both is the same without comments, blank lines and runs of white space."""
+    return normalised(_code(answer), language) == normalised(_code(reference), language)
+
+
+def edit_similarity(answer: str, reference: str) -> float:
+    """How much of the code of both is the same, 0 to 1: `difflib`'s ratio over words and signs.
+
+    Words, because the ratio over characters takes 2.5 s for 7,400 of them and says the same; over words
+    it takes 0.06 s (two cores, Python 3.11). White space does not count.
+    """
+    ours, theirs = _TOKEN.findall(_code(answer)), _TOKEN.findall(_code(reference))
+    return difflib.SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
+
+
+def copies_vulnerable(answer: str, prompt: str) -> bool | None:
+    """Whether the answer's code is code of the prompt, unchanged; None if the prompt holds none."""
+    blocks = [block.rstrip("\r\n") for block in code_blocks(prompt)]
+    return _code(answer) in blocks if blocks else None
+
+
+def judge(case: Case, answer: Answer) -> Verdict:
+    """Compare one answer with its case's reference and prompt."""
+    language = case.metadata.get("language")
+    return Verdict(
+        exact=exact_match(answer.text, case.reference),
+        normalised=normalised_match(answer.text, case.reference, language),
+        similarity=edit_similarity(answer.text, case.reference),
+        copied=copies_vulnerable(answer.text, case.question),
+        truncated=answer.truncated,
+        finished=answer.finished,
+        tokens=answer.tokens,
+    )
+
+
+def wilson_interval(successes: int, total: int) -> tuple[float, float] | None:
+    """The 95 % interval of a proportion (Wilson's score interval), each end from 0 to 1; None without cases.
+
+    It stays inside [0, 1] and keeps its width at 0 and at `total` successes, where p +- 1.96 s does not.
+
+    Raises:
+        ValueError: More successes than cases, or fewer than none.
+    """
+    if not 0 <= successes <= total:
+        raise ValueError(f"{successes} successes among {total} cases cannot be.")
+    if total == 0:
+        return None
+    share = successes / total
+    centre = share + Z_95**2 / (2 * total)
+    spread = Z_95 * math.sqrt(share * (1 - share) / total + Z_95**2 / (4 * total**2))
+    scale = 1 + Z_95**2 / total
+    # at 0 and at `total` one end is the share itself; rounding could put it on the wrong side
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    return max(0.0, min(low, share)), min(1.0, max(high, share))
+
+
+def aggregate(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The scores over several answers: percentages 0 to 100, similarity 0 to 1, intervals [low, high]."""
+    exact = sum(verdict.exact for verdict in verdicts)
+    same = sum(verdict.normalised for verdict in verdicts)
+    copied = [verdict.copied for verdict in verdicts if verdict.copied is not None]
+    tokens = [verdict.tokens for verdict in verdicts if verdict.tokens is not None]
+    return {
+        "total_examples": len(verdicts),
+        "exact_matches": exact,
+        "exact_match_percentage": _percentage(exact, len(verdicts)),
+        "exact_match_interval_95": _interval(exact, len(verdicts)),
+        "normalised_matches": same,
+        "normalised_match_percentage": _percentage(same, len(verdicts)),
+        "normalised_match_interval_95": _interval(same, len(verdicts)),
+        "avg_edit_similarity": _mean([verdict.similarity for verdict in verdicts]),
+        "avg_codebleu": None,
+        "copied_percentage": _percentage(sum(copied), len(copied)),
+        "truncated_percentage": _percentage(sum(verdict.truncated for verdict in verdicts), len(verdicts)),
+        "avg_tokens": _mean(tokens),
+    }
+
+
+def breakdown(judged: Iterable[tuple[Mapping[str, Any], Verdict]]) -> dict[str, dict[str, Any]]:
+    """`aggregate` for each value of source, tool, cwe_id and language.
+
+    A case without the key counts as "unknown"; a key that no case has is left out. A list counts in each
+    of its values.
+    """
+    pairs = list(judged)
+    present = [key for key in BREAKDOWN_KEYS if any(metadata.get(key) for metadata, _ in pairs)]
+    return {key: _by_value(key, pairs) for key in present}
+
+
+def _by_value(key: str, pairs: Sequence[tuple[Mapping[str, Any], Verdict]]) -> dict[str, Any]:
+    groups: dict[str, list[Verdict]] = {}
+    for metadata, verdict in pairs:
+        for value in _values(metadata.get(key)):
+            groups.setdefault(value, []).append(verdict)
+    return {value: aggregate(groups[value]) for value in sorted(groups)}
+
+
+def _values(value: Any) -> list[str]:
+    if isinstance(value, list | tuple):
+        return list(dict.fromkeys(str(item) for item in value)) or [UNKNOWN]
+    return [str(value) if value else UNKNOWN]
+
+
+def _code(text: str) -> str:
+    return extract_code(text).rstrip("\r\n")
+
+
+def _percentage(part: int, total: int) -> float | None:
+    return 100 * part / total if total else None
+
+
+def _interval(part: int, total: int) -> list[float] | None:
+    interval = wilson_interval(part, total)
+    return [100 * end for end in interval] if interval else None
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

@@ -1,0 +1,1 @@
+"""What leaves the machine, and the last look at it before it goes."""
