@@ -17,6 +17,7 @@ DATA = Path(str(resources.files("daemon.demo").joinpath("data")))
 MODEL = "tiny-olmo2-demo"
 MODULE = "jobs.mlx.tiny_model"
 # Code that is on every machine with Python; the tiny model learns from it what code looks like.
+PRIMER_STEPS = 24
 PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
 
 
@@ -74,7 +75,9 @@ class Scene:
             "certify": {"family": "WebAuthn-Security-demo"},
         }
 
-    def build_base_model(self, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def build_base_model(
+        self, on_progress: Callable[[dict[str, Any]], None], primer_steps: int = PRIMER_STEPS
+    ) -> dict[str, Any]:
         """The tiny base model, by a child of its own."""
         library = Path(sysconfig.get_path("stdlib"))
         public = sorted((DATA / "public").glob("*/train.jsonl"))
@@ -88,7 +91,7 @@ class Scene:
                 "out": str(self.models_dir / "base" / MODEL),
                 "texts": [str(path) for path in (*public, *reports)],
                 "primer": [str(library / name) for name in PRIMER],
-                "primer_steps": 24,
+                "primer_steps": primer_steps,
                 "primer_rate": 5.0e-3,
                 "vocabulary": 2048,
                 "hidden": 64,

@@ -1,0 +1,173 @@
+"""Building: the two entry points, each a request in, a folder of JSON lines and its statistics out.
+
+Both write into a scratch folder beside `out` and rename it at the end: a crash leaves the old folder or the
+new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from jobs import files
+from jobs.datasets.assemble import Plan, Recipe, Replay, planned, scratch_beside, statistics, written
+from jobs.datasets.from_findings import FindingRenderer, source_name
+from jobs.datasets.gather import Gathering, Report
+from jobs.datasets.gather_findings import FindingGathering
+from jobs.datasets.pool import ExamplePool
+from jobs.datasets.public import Renderer
+from jobs.datasets.reasons import DROP_REASONS, total_drops
+from jobs.datasets.replay import Stage1Train, replay_count
+from jobs.datasets.request import Source, Stage1Request, Stage2Request
+from jobs.datasets.split import Fractions
+from jobs.datasets.spool import Spool
+from jobs.datasets.tokens import TokenCounter
+from jobs.errors import DeliveryRefused, OperatorError
+
+__all__ = ["Source", "Stage1Request", "Stage2Request", "build_stage1", "build_stage2"]
+
+
+def build_stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
+    """Build stage 1's training data from the public sources.
+
+    Args:
+        request: What to build and where to.
+        report: Called now and then with (phase, done, total or None).
+
+    Returns:
+        dataset_stats, as JSON values.
+
+    Raises:
+        OperatorError: A source or the tokenizer cannot be read, a setting is impossible, or nothing was left.
+        NetworkError: The Hub cannot be reached.
+    """
+    recipe = _recipe(request)
+    counter = TokenCounter(request.tokenizer)
+    with scratch_beside(request.out) as scratch, _spools(scratch) as (candidates, examples):
+        gathering = Gathering(scratch, candidates, request.context_lines, report)
+        for source in request.sources:
+            gathering.read(source)
+        pool = ExamplePool(examples, near_across_strata=True)
+        gathering.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
+        per_source = gathering.per_source(request.sources)
+        dropped = total_drops([own["dropped"] for own in per_source.values()])
+        if not pool.slips:
+            raise _nothing_public(request, dropped)
+        plan = planned(pool, recipe, None)
+        report("writing", 0, len(pool.slips))
+        leakage = written(pool, plan, None, scratch / "parts", request.seed)
+        files.replace_folder(scratch / "parts", request.out)
+    report("writing", len(pool.slips), len(pool.slips))
+    return {
+        "sources": [source.name for source in request.sources],
+        **statistics(pool, plan, recipe),
+        "per_source": per_source,
+        "dropped": dropped,
+        "leakage": leakage,
+    }
+
+
+def build_stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
+    """Build stage 2's training data from a delivery's findings and a replay of stage 1.
+
+    `train_examples` and `total_train_examples` are the rows of train.jsonl: the domain's own (with
+    weighting's copies; `webauthn_examples` for the domain "webauthn") and the replayed ones.
+
+    Args:
+        request: What to build and where to.
+        report: Called now and then with (phase, done, total or None).
+
+    Returns:
+        dataset_stats, as JSON values.
+
+    Raises:
+        DeliveryRefused: No finding has a fix that can be learned.
+        OperatorError: The findings, stage 1's data or the tokenizer cannot be read, or a setting is
+            impossible.
+    """
+    recipe = _recipe(request)
+    replay = Replay(Stage1Train(request.replay_from), request.replay_ratio)
+    renderer = FindingRenderer(TokenCounter(request.tokenizer), request.max_seq_length, request.domain)
+    with scratch_beside(request.out) as scratch, _spools(scratch) as (examples, _):
+        pool = ExamplePool(examples, near_across_strata=False)
+        gathering = FindingGathering(renderer, replay.stage1, report)
+        gathering.read(request.findings, pool)
+        if not pool.slips:
+            raise _nothing_delivered(request, gathering.dropped())
+        plan = planned(pool, recipe, replay)
+        report("writing", 0, len(pool.slips))
+        leakage = written(pool, plan, replay, scratch / "parts", request.seed)
+        files.replace_folder(scratch / "parts", request.out)
+    report("writing", len(pool.slips), len(pool.slips))
+    return {
+        "sources": [source_name(request.domain), "stage1_replay"],
+        **statistics(pool, plan, recipe),
+        **_replay_statistics(request, replay, plan),
+        "per_tool": gathering.per_tool(),
+        "per_provenance": gathering.per_provenance(),
+        "dropped": gathering.dropped(),
+        "leakage": leakage,
+    }
+
+
+def _replay_statistics(request: Stage2Request, replay: Replay, plan: Plan) -> dict[str, Any]:
+    wanted = replay_count(request.replay_ratio, len(plan.rows))
+    return {
+        f"{request.domain}_examples": len(plan.rows),
+        "stage1_replay_examples": len(plan.replayed),
+        "total_train_examples": len(plan.rows) + len(plan.replayed),
+        "replay": {
+            "ratio": request.replay_ratio,
+            "wanted": wanted,
+            "available": len(replay.stage1),
+            "capped": len(plan.replayed) < wanted,
+        },
+    }
+
+
+def _recipe(request: Stage1Request | Stage2Request) -> Recipe:
+    try:
+        fractions = Fractions(request.valid_fraction, request.test_fraction)
+    except ValueError as error:
+        raise OperatorError(
+            f"The dataset cannot be split: {error}", "Correct the fractions in the settings."
+        ) from error
+    if request.quality_weight_multiplier < 1:
+        raise OperatorError(
+            f"The quality weight multiplier is {request.quality_weight_multiplier}; it would drop examples.",
+            "Set it to 1 or more.",
+        )
+    return Recipe(fractions, request.quality_weight_multiplier, request.seed)
+
+
+@contextmanager
+def _spools(scratch: Path) -> Iterator[tuple[Spool, Spool]]:
+    with ExitStack() as stack:
+        first = stack.enter_context(Spool(scratch / "first.spool"))
+        yield first, stack.enter_context(Spool(scratch / "second.spool"))
+
+
+def _nothing_public(request: Stage1Request, dropped: dict[str, int]) -> OperatorError:
+    names = (
+        " and ".join(f"`datasets.{source.name}.source`" for source in request.sources) or "a public source"
+    )
+    return OperatorError(
+        f"The public sources gave no example to train on. {_why(dropped)}",
+        f"Check {names}, and whether max_seq_length ({request.max_seq_length}) is large enough.",
+    )
+
+
+def _nothing_delivered(request: Stage2Request, dropped: dict[str, int]) -> DeliveryRefused:
+    return DeliveryRefused(
+        f"No finding of this delivery has a fix that can be learned. {_why(dropped)}",
+        "Deliver reports with fixed versions (Trivy, OSV-Scanner) or exact edits (Semgrep JSON with `fix`).",
+    )
+
+
+def _why(dropped: dict[str, int]) -> str:
+    if not dropped:
+        return "There was nothing to read."
+    worst = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))[:5]
+    return "Left out: " + " ".join(f"{count} x {DROP_REASONS[reason][1]}" for reason, count in worst)

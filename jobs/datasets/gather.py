@@ -1,0 +1,139 @@
+"""Gathering: rows of the public sources become distinct examples in a pool, and every drop is counted.
+
+Two passes, since a change may stand in several rows whose CWEs belong together: first all rows are read
+into a spool of candidates, then each candidate, complete by now, is made an example.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.datasets.candidate import Candidate
+from jobs.datasets.example import code_digest
+from jobs.datasets.load import local_path, rows, setting_of
+from jobs.datasets.pool import ExamplePool, text_digest
+from jobs.datasets.public import PUBLIC, Renderer
+from jobs.datasets.reasons import Drops
+from jobs.datasets.request import Source
+from jobs.datasets.spool import Spool
+from jobs.errors import OperatorError
+
+# report(phase, done, total): total is None where it is not known.
+Report = Callable[[str, int, "int | None"], None]
+EVERY = 100
+
+# Duplicates are told by the change and this much around it, since sources keep different amounts of context.
+_CORE_CONTEXT = 3
+
+
+class Gathering:
+    """Reads public sources into a pool.
+
+    Args:
+        scratch: A folder for what `datasets` writes itself.
+        spool: Where candidates wait for the second pass.
+        context: Unchanged lines to keep around a change.
+        report: Told now and then how far the work is.
+    """
+
+    def __init__(self, scratch: Path, spool: Spool, context: int, report: Report) -> None:
+        self._scratch = scratch
+        self._spool = spool
+        self._context = context
+        self._report = report
+        self._offsets: list[tuple[str, int]] = []
+        self._known: dict[str, int] = {}
+        self._joined: defaultdict[int, list[Candidate]] = defaultdict(list)
+        self._rows: Counter[str] = Counter()
+        self._examples: Counter[str] = Counter()
+        self._drops: defaultdict[str, Drops] = defaultdict(Drops)
+
+    def read(self, source: Source) -> None:
+        """Read one source's rows into candidates.
+
+        Raises:
+            OperatorError: The source cannot be read or lacks a column.
+            NetworkError: The Hub cannot be reached.
+        """
+        public, drops = PUBLIC[source.name], self._drops[source.name]
+        for row in rows(source, self._scratch / "datasets-cache", drops):
+            if not self._rows[source.name] and (missing := public.missing_columns(row)):
+                raise OperatorError(
+                    f"{source.location} is no {source.name} data: it has no column {', '.join(missing)}.",
+                    f"Correct `{setting_of(source)}`.",
+                )
+            self._rows[source.name] += 1
+            for candidate in public.candidates(row, self._context, drops):
+                self._take(candidate)
+            if self._rows[source.name] % EVERY == 0:
+                self._report(f"reading {source.name}", self._rows[source.name], source.max_rows)
+        self._report(f"reading {source.name}", self._rows[source.name], self._rows[source.name])
+
+    def _take(self, candidate: Candidate) -> None:
+        identity = text_digest(f"{candidate.source}\0{candidate.key}")
+        known = self._known.get(identity)
+        if known is not None:
+            self._drops[candidate.source].add("merged_with_same_change")
+            # What it adds is its CWEs and keys; the change itself is there already.
+            self._joined[known].append(candidate)
+            return
+        self._known[identity] = len(self._offsets)
+        self._offsets.append((candidate.source, self._spool.append(candidate.to_json())))
+
+    def fill(self, pool: ExamplePool, renderer: Renderer) -> None:
+        """Make an example of every candidate and put it into the pool; what does not pass is counted."""
+        for number, (source, offset) in enumerate(self._offsets):
+            candidate = _joined(Candidate.from_json(self._spool.read(offset)), self._joined.get(number, []))
+            made = renderer.example(candidate)
+            refused = made if isinstance(made, str) else pool.add(*made, source, _question(candidate))
+            if refused is None:
+                self._examples[source] += 1
+            else:
+                self._drops[source].add(refused)
+            if number % EVERY == 0:
+                self._report("making examples", number, len(self._offsets))
+        self._report("making examples", len(self._offsets), len(self._offsets))
+
+    def per_source(self, sources: tuple[Source, ...]) -> dict[str, dict[str, Any]]:
+        """Rows read, examples made and drops by reason, with licence and attribution, for each source."""
+        return {
+            source.name: {
+                "location": _public_location(source),
+                "revision": source.revision,
+                "rows": self._rows[source.name],
+                "examples": self._examples[source.name],
+                "dropped": self._drops[source.name].to_json(),
+                "licence": PUBLIC[source.name].licence,
+                "attribution": PUBLIC[source.name].attribution,
+            }
+            for source in sources
+        }
+
+
+def _joined(candidate: Candidate, others: list[Candidate]) -> Candidate:
+    cwes = dict(candidate.cwes)
+    for other in others:
+        cwes.update({identifier: name for identifier, name in other.cwes if not cwes.get(identifier)})
+    groups = dict.fromkeys([*candidate.groups, *(group for other in others for group in other.groups)])
+    return dataclasses.replace(
+        candidate,
+        cwes=tuple(cwes.items()),
+        groups=tuple(groups),
+        description=candidate.description
+        or next((other.description for other in others if other.description), None),
+    )
+
+
+def _question(candidate: Candidate) -> str:
+    """A digest of what is changed, whatever the source keeps around it."""
+    return code_digest(candidate.group.window(_CORE_CONTEXT).before)
+
+
+def _public_location(source: Source) -> str:
+    """The location without the folders of this machine: statistics travel with the model."""
+    path = local_path(source.location)
+    return source.location if path is None else path.name

@@ -1,0 +1,128 @@
+"""Upgrades: each manifest's own syntax, parsed where the standard library can."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from defusedxml import ElementTree
+
+from jobs.datasets.upgrades import declaration_of, is_nearest_above, version_order
+from jobs.findings.finding import Package
+
+
+def written(version: str = "1.2.3", **package: Any) -> tuple[str, str, bool]:
+    placed = declaration_of(Package(**package))
+    assert placed is not None
+    return placed.declaration.manifest, placed.declaration.write(package["name"], version), placed.named
+
+
+@pytest.mark.parametrize(
+    ("package", "manifest", "text"),
+    [
+        ({"name": "flask", "manifest": "app/requirements-dev.txt"}, "requirements.txt", "flask==1.2.3"),
+        ({"name": "flask", "ecosystem": "PyPI"}, "requirements.txt", "flask==1.2.3"),
+        ({"name": "rails", "manifest": "Gemfile.lock"}, "Gemfile", 'gem "rails", "1.2.3"'),
+        ({"name": "github.com/a/b", "manifest": "go.sum"}, "go.mod", "require github.com/a/b v1.2.3"),
+        ({"name": "stdlib", "ecosystem": "golang"}, "go.mod", "toolchain go1.2.3"),
+        (
+            {"name": "io.ktor:ktor-server", "manifest": "server/build.gradle.kts"},
+            "build.gradle.kts",
+            'dependencies {\n    implementation("io.ktor:ktor-server:1.2.3")\n}',
+        ),
+        (
+            {"name": "io.ktor/ktor-server", "manifest": "build.gradle"},
+            "build.gradle",
+            "dependencies {\n    implementation 'io.ktor:ktor-server:1.2.3'\n}",
+        ),
+        (
+            {"name": "openssl", "ecosystem": "Debian:12"},
+            "Dockerfile",
+            "RUN apt-get update && apt-get install -y --no-install-recommends openssl=1.2.3",
+        ),
+        ({"name": "openssl", "ecosystem": "apk"}, "Dockerfile", "RUN apk add --no-cache openssl=1.2.3"),
+    ],
+)
+def test_an_upgrade_is_written_as_its_manifest_writes_it(
+    package: dict[str, Any], manifest: str, text: str
+) -> None:
+    assert written(**package)[:2] == (manifest, text)
+
+
+@pytest.mark.parametrize(
+    ("package", "path"),
+    [
+        ({"name": "@scope/left", "manifest": "web/package-lock.json"}, ["dependencies", "@scope/left"]),
+        ({"name": "a/b", "manifest": "composer.lock"}, ["require", "a/b"]),
+    ],
+)
+def test_json_manifests_parse(package: dict[str, Any], path: list[str]) -> None:
+    _, text, named = written(**package)
+    assert json.loads(text)[path[0]][path[1]] == "1.2.3"
+    assert not named
+
+
+@pytest.mark.parametrize(
+    ("package", "found"),
+    [
+        ({"name": "serde", "manifest": "Cargo.lock"}, {"dependencies": {"serde": "1.2.3"}}),
+        (
+            {"name": "ruamel.yaml", "manifest": "poetry.lock"},
+            {"tool": {"poetry": {"dependencies": {"ruamel.yaml": "1.2.3"}}}},
+        ),
+        ({"name": "flask", "manifest": "uv.lock"}, {"project": {"dependencies": ["flask==1.2.3"]}}),
+        ({"name": "flask", "manifest": "Pipfile.lock"}, {"packages": {"flask": "==1.2.3"}}),
+        (
+            {"name": "a.b:c.d", "manifest": "gradle/libs.versions.toml"},
+            {"libraries": {"c-d": {"module": "a.b:c.d", "version": "1.2.3"}}},
+        ),
+    ],
+)  # fmt: skip
+def test_toml_manifests_parse(package: dict[str, Any], found: dict[str, Any]) -> None:
+    assert tomllib.loads(written(**package)[1]) == found
+
+
+def test_a_maven_dependency_parses_and_is_named_by_the_report() -> None:
+    manifest, text, named = written(name="org.a:b", ecosystem="maven", manifest="core/pom.xml")
+    assert (manifest, named) == ("pom.xml", True)
+    assert [child.text for child in ElementTree.fromstring(text)] == ["org.a", "b", "1.2.3"]
+
+
+def test_the_ecosystem_goes_before_a_file_name_of_another_one() -> None:
+    assert written(name="lodash", ecosystem="npm", manifest="Gemfile")[0] == "package.json"
+    assert written(name="openssl", ecosystem="deb", manifest="package.json")[0] == "Dockerfile"
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        {"name": "thing", "ecosystem": "hackage"},
+        {"name": "thing"},
+        {"name": "no-group", "ecosystem": "maven"},
+    ],
+)
+def test_a_package_whose_declaration_would_be_a_guess_has_none(package: dict[str, Any]) -> None:
+    assert declaration_of(Package(**package)) is None
+
+
+def test_versions_are_ordered_by_number_and_prereleases_stand_below() -> None:
+    versions = ["2.0.0", "1.10", "v1.9", "2.0.0-rc1", "2.0.0.1"]
+    assert sorted(versions, key=version_order) == ["v1.9", "1.10", "2.0.0-rc1", "2.0.0", "2.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen", "fixed", "holds"),
+    [
+        ("3.0.0", "3.0.1", ("6.0.1", "5.0.1", "4.1.1", "3.0.1"), True),
+        ("3.0.0", "6.0.1", ("6.0.1", "5.0.1", "4.1.1", "3.0.1"), False),
+        ("3.0.2", "3.0.1", ("3.0.1",), False),
+        ("2.5", "3.1", ("2.4.9", "3.1"), True),
+        ("1:2.3-4", "1:2.3-4+deb12u1", ("1:2.3-4+deb12u1",), True),
+    ],
+)
+def test_the_chosen_version_must_be_the_one_that_the_prompt_s_rule_gives(
+    installed: str, chosen: str, fixed: tuple[str, ...], holds: bool
+) -> None:
+    assert is_nearest_above(installed, chosen, fixed) is holds

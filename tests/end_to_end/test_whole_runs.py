@@ -1,0 +1,157 @@
+"""From a dropped file to a certified model, through every disturbance this version promises to survive."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from jobs import children
+from jobs.registry.verify import verify
+from jobs.runs.manifest import UNFINISHED, Manifest, json_schema
+
+pytestmark = pytest.mark.slow
+CHILD_STEPS = (
+    "dataset_1",
+    "train_1",
+    "evaluate_1",
+    "dataset_2",
+    "train_2",
+    "evaluate_2",
+    "retention",
+    "fuse",
+)
+
+
+def assert_complete(house, manifest: Manifest) -> None:  # type: ignore[no-untyped-def]
+    assert manifest.status == "completed", manifest.status_reason
+    states = {step.name: step.status for step in manifest.steps}
+    assert states.pop("upload") == "skipped"
+    assert set(states.values()) == {"succeeded"}
+    jsonschema.validate(manifest.model_dump(mode="json"), json_schema())
+    assert manifest.certified is not None
+    current = house.scene.models_dir / "certified" / "CURRENT"
+    assert current.resolve().name == manifest.certified.name
+    assert verify(current.resolve()) == []
+
+
+def test_a_mixed_delivery_trains_on_the_good_report_and_names_the_fate_of_each_other(
+    house, report: Path
+) -> None:  # type: ignore[no-untyped-def]
+    inbox = house.scene.inbox
+    (inbox / "page.html").write_text("<!DOCTYPE html><html><body>scan</body></html>")
+    (inbox / "empty.json").write_text("")
+    (inbox / "cut.json").write_text(report.read_text()[:2000])
+    shutil.copy(report, inbox / "osv.json")
+    house.start()
+    manifest = house.wait_for_end()
+    assert_complete(house, manifest)
+    verdicts = {item.name: (item.verdict, item.reason) for item in manifest.inputs}
+    assert verdicts["osv.json"][0] == "parsed"
+    assert all(verdicts[name][0] == "refused" for name in ("page.html", "empty.json", "cut.json"))
+    assert "HTML" in str(verdicts["page.html"][1])
+    assert "empty" in str(verdicts["empty.json"][1])
+    listed = json.loads(house.command("inbox", "--json").stdout)["files"]
+    states = {Path(item["path"]).name: item["state"] for item in listed}
+    assert states == {
+        "page.html": "refused",
+        "empty.json": "refused",
+        "cut.json": "refused",
+        "osv.json": "queued",
+    }
+    assert (inbox / "osv.json").read_bytes() == report.read_bytes()
+    assert house.stop() == 0
+    from mlx_lm import generate, load
+
+    model, tokenizer = load(str(house.scene.models_dir / "certified" / "CURRENT"))
+    assert isinstance(generate(model, tokenizer, prompt="Fix", max_tokens=3), str)
+
+
+def test_status_logs_and_runs_show_tell_the_same_while_it_trains(house, report: Path) -> None:  # type: ignore[no-untyped-def]
+    house.scene.write_settings({**SMALL_LONG})
+    shutil.copy(report, house.scene.inbox / "osv.json")
+    house.start()
+    house.wait_for(
+        lambda manifest: manifest.progress.step == "train_1" and (manifest.progress.iteration or 0) > 0
+    )
+    status = json.loads(house.command("status", "--json").stdout)
+    shown = json.loads(house.command("runs", "show", status["queue"][0]["run_id"], "--json").stdout)
+    assert status["daemon"]
+    assert status["queue"][0]["step"] == "train_1" == shown["progress"]["step"]
+    assert status["queue"][0]["progress"]["iterations"] == 60 == shown["progress"]["iterations"]
+    lines = [
+        json.loads(line) for line in house.command("logs", shown["run_id"], "--json").stdout.splitlines()
+    ]
+    logged = [line for line in lines if line["event"] == "training" and "train_loss" in line]
+    at_least = status["queue"][0]["progress"]["iteration"]
+    assert any(line["iteration"] >= at_least for line in logged)
+    assert house.stop() == 0
+
+
+SMALL_LONG = {
+    "inbox": {"stable_seconds": 0.3, "quiet_seconds": 0.5, "scan_seconds": 0.5},
+    "queue": {"reconcile_seconds": 0.5},
+    "stage1": {"iters": 60},
+    "training": {"report_every": 1},
+}
+
+
+def test_a_daemon_killed_in_every_step_ends_in_the_same_completed_run(house, report: Path) -> None:  # type: ignore[no-untyped-def]
+    shutil.copy(report, house.scene.inbox / "osv.json")
+    killed = []
+    seen: set[str] = set()
+    deadline = time.monotonic() + 400
+    house.start()
+    while time.monotonic() < deadline:
+        manifest = house.manifest()
+        running = (
+            next((step.name for step in manifest.steps if step.status == "running"), None)
+            if manifest
+            else None
+        )
+        if manifest is not None and manifest.status not in UNFINISHED:
+            break
+        if running and running not in seen:
+            seen.add(running)
+            house.stop(signal.SIGKILL)
+            killed.append(running)
+            house.start()
+        time.sleep(0.005)
+    assert set(CHILD_STEPS) <= set(killed)
+    manifest = house.wait_for_end()
+    assert_complete(house, manifest)
+    assert manifest.step("train_1").attempts >= 2
+    assert len(list((house.scene.models_dir / "training-runs").glob("webauthn*"))) == 1
+
+
+def test_a_killed_daemon_and_trainer_go_on_and_the_child_of_a_killed_daemon_is_adopted(
+    house, report: Path
+) -> None:  # type: ignore[no-untyped-def]
+    house.scene.write_settings({**SMALL_LONG, "training": {"report_every": 1, "checkpoint_every": 5}})
+    shutil.copy(report, house.scene.inbox / "osv.json")
+    house.start()
+    manifest = house.wait_for(lambda m: m.progress.step == "train_1" and (m.progress.iteration or 0) >= 7)
+    work = house.scene.models_dir / "training-runs" / manifest.run_id / "work" / "train_1"
+    trainer = children.living(work)
+    assert trainer is not None
+    house.stop(signal.SIGKILL)
+    house.start()
+    house.wait_for(lambda m: m.step("train_1").attempts == 2 and (m.progress.iteration or 0) >= 12)
+    assert children.living(work) == trainer
+    house.stop(signal.SIGKILL)
+    children.stop(work)
+    while children.living(work):
+        time.sleep(0.01)
+    house.start()
+    house.wait_for(lambda m: m.step("train_1").attempts == 3 and (m.progress.iteration or 0) >= 14)
+    assert children.living(work) not in (None, trainer)
+    assert_complete(house, house.wait_for_end())
+    run_log = (house.scene.state / "logs" / "runs" / f"{manifest.run_id}.log").read_text().splitlines()
+    starts = [json.loads(line)["start"] for line in run_log if '"training begins"' in line]
+    assert starts[0] == 0
+    assert starts[1] >= 10
