@@ -17,7 +17,7 @@ DATA = Path(str(resources.files("daemon.demo").joinpath("data")))
 MODEL = "tiny-olmo2-demo"
 MODULE = "jobs.mlx.tiny_model"
 # Code that is on every machine with Python; the tiny model learns from it what code looks like.
-PRIMER_STEPS = 24
+PRIMER_STEPS = 200
 PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
 
 
@@ -62,15 +62,15 @@ class Scene:
             },
             "training": {
                 "max_seq_length": 512,
-                "report_every": 5,
-                "evaluate_every": 30,
+                "report_every": 10,
+                "evaluate_every": 50,
                 "valid_batches": 8,
-                "checkpoint_every": 20,
+                "checkpoint_every": 50,
                 "preload_library": str(library) if library else None,
                 "lora": {"trainable_modules": MODULES, "dropout": 0.0},
             },
-            "stage1": {"iters": 60, "learning_rate": 5.0e-3},
-            "stage2": {"iters": 60, "learning_rate": 3.0e-3},
+            "stage1": {"iters": 150, "learning_rate": 5.0e-3},
+            "stage2": {"iters": 150, "learning_rate": 3.0e-3},
             "evaluation": {"max_cases": 8, "extra_tokens": 8},
             "certify": {"family": "WebAuthn-Security-demo"},
         }

@@ -31,8 +31,8 @@ CHATML = (
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-PRIMER_LENGTH = 256
-PRIMER_BATCH = 4
+PRIMER_LENGTH = 128
+PRIMER_BATCH = 2
 
 
 def run(assignment: Assignment) -> dict[str, Any]:
