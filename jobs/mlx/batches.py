@@ -1,4 +1,4 @@
-"""Tokenised examples, and batches whose order is a pure function of seed and position.
+"""Batches whose order is a pure function of seed and position, and which waste few tokens.
 
 mlx-lm's own iterator draws from the global numpy generator, which validation shares, so its order
 cannot be continued after an interruption; and it cuts long examples from the end, where the answer is.
@@ -6,76 +6,64 @@ cannot be continued after an interruption; and it cuts long examples from the en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import mlx.core as mx
 import numpy as np
 
-from jobs import files
-from jobs.errors import ChildFailed
+from jobs.mlx.examples import Encoded, Examples
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 PAD_TO = 32  # fewer distinct shapes mean fewer compilations of the training step
 
 
-class Examples:
-    """The tokenised examples of one JSONL part: (tokens, answer's first position) each.
+@dataclass(frozen=True)
+class Size:
+    """How much goes into a batch: a number of examples, or as many of like length as a token budget holds."""
+
+    examples: int
+    tokens: int | None = None
+
+
+def padded(length: int) -> int:
+    """A length rounded up to the next multiple of PAD_TO."""
+    return PAD_TO * -(-length // PAD_TO)
+
+
+def padded_positions(count: int) -> int:
+    """A number of loss positions rounded up to one of few sizes: 32, 64, 96, 128, 192, 256, 384, 512 ..."""
+    size = PAD_TO
+    while size < count:
+        power_of_two = size & (size - 1) == 0
+        size = (
+            size * 3 // 2 if power_of_two and size > PAD_TO else size * 2 if power_of_two else size * 4 // 3
+        )
+    return size
+
+
+def plan(lengths: Sequence[int], size: Size) -> list[list[int]]:
+    """Divide examples into batches of like length; every example is in exactly one.
 
     Args:
-        path: A file of `{"messages": [...]}` rows.
-        tokenizer: The training tokenizer, with a chat template.
-        max_seq_length: No example may be longer; the data set builder saw to that.
-        mask_prompt: Whether the loss covers the answer only.
-
-    Raises:
-        ChildFailed: An example is longer than `max_seq_length`, which would cut its answer.
+        lengths: Tokens per example.
+        size: With a token budget, a batch's padded tokens stay within it (one longer example stands alone).
     """
-
-    def __init__(self, path: Path, tokenizer: Any, max_seq_length: int, mask_prompt: bool) -> None:
-        self.mask_prompt = mask_prompt
-        rows = [row["messages"] for row in files.read_jsonl(path)]
-        self._rows = [tokenise(tokenizer, messages) for messages in rows]
-        if not mask_prompt:
-            self._rows = [(tokens, 1) for tokens, _ in self._rows]
-        longest = max((len(tokens) for tokens, _ in self._rows), default=0)
-        if longest > max_seq_length:
-            raise ChildFailed(f"{path} holds an example of {longest} tokens; {max_seq_length} are allowed.")
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> tuple[list[int], int]:
-        return self._rows[index]
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
+        if not batches or not _fits(len(batches[-1]) + 1, lengths[index], size):
+            batches.append([])
+        batches[-1].append(index)
+    return batches
 
 
-def tokenise(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[list[int], int]:
-    """A conversation's tokens, and the position of its answer's first token."""
-    tokens = list(tokenizer.apply_chat_template(messages, return_dict=False))
-    prompt = tokenizer.apply_chat_template(messages[:-1], add_generation_prompt=True, return_dict=False)
-    return tokens, len(prompt)
-
-
-def batch_indices(lengths: list[int], batch_size: int) -> list[list[int]]:
-    """Examples of similar length together; the last batch may be smaller than the others."""
-    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-def to_arrays(rows: list[tuple[list[int], int]]) -> tuple[mx.array, mx.array]:
-    """One padded batch.
-
-    Returns:
-        tokens: int32 of shape (examples, length), zero-padded.
-        spans: int32 of shape (examples, 2): the answer's first position and the end of the example.
-    """
-    longest = max(len(tokens) for tokens, _ in rows)
-    width = 1 + PAD_TO * ((longest + PAD_TO - 1) // PAD_TO)
-    tokens = np.zeros((len(rows), width), np.int32)
-    for index, (row, _) in enumerate(rows):
-        tokens[index, : len(row)] = row
-    spans = [(start, len(row)) for row, start in rows]
-    return mx.array(tokens), mx.array(spans)
+def _fits(count: int, longest: int, size: Size) -> bool:
+    if size.tokens is None:
+        return count <= size.examples
+    return count * padded(longest) <= size.tokens
 
 
 def training_order(count: int, seed: int, start: int = 0) -> Iterator[int]:
@@ -87,6 +75,28 @@ def training_order(count: int, seed: int, start: int = 0) -> Iterator[int]:
         epoch, skip = epoch + 1, 0
 
 
+def assemble(rows: Sequence[Encoded]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """One batch, with the positions that carry loss picked out.
+
+    Returns:
+        inputs: int32 of shape (examples, length), zero-padded.
+        positions: int32 of shape (positions,): where in the flattened inputs a token is predicted.
+        targets: int32 of shape (positions,): the tokens to predict there.
+        weights: float32 of shape (positions,): 1, or 0 for padding.
+    """
+    width = padded(max(len(row.tokens) for row in rows) - 1)
+    inputs = np.zeros((len(rows), width), np.int32)
+    positions, targets = [], []
+    for number, row in enumerate(rows):
+        inputs[number, : len(row.tokens) - 1] = row.tokens[:-1]
+        positions.append(number * width + np.arange(row.answer - 1, len(row.tokens) - 1, dtype=np.int32))
+        targets.append(row.tokens[row.answer :])
+    where, what = np.concatenate(positions), np.concatenate(targets)
+    room = padded_positions(len(where)) - len(where)
+    weights = np.pad(np.ones(len(where), np.float32), (0, room))
+    return inputs, np.pad(where, (0, room)), np.pad(what, (0, room)).astype(np.int32), weights
+
+
 class Batches:
     """The iterator mlx-lm's trainer asks for batches, and thereby the hook after each applied step.
 
@@ -94,56 +104,40 @@ class Batches:
     exact state to checkpoint.
 
     Args:
+        size: How much goes into a batch.
         seed: Of the order of training batches.
         start: Steps that were applied before (a resumed training).
         after_step: Called with the number of steps applied so far.
     """
 
-    def __init__(self, seed: int, start: int, after_step: Callable[[int], None]) -> None:
+    def __init__(self, size: Size, seed: int, start: int, after_step: Callable[[int], None]) -> None:
+        self.size = size
         self.seed = seed
         self.start = start
         self.after_step = after_step
 
-    def __call__(
-        self,
-        dataset: Examples,
-        batch_size: int,
-        loop: bool = False,
-        **_: Any,
-    ) -> Iterator[tuple[mx.array, mx.array]]:
-        """Batches as mlx-lm expects them; validation goes once through all, in a fixed order.
+    def __call__(self, dataset: Examples, loop: bool = False, **_: Any) -> Iterator[tuple[mx.array, ...]]:
+        """Batches as mlx-lm asks for them; validation goes once through all, in a fixed order.
 
-        What else mlx-lm passes (length limit, seed, process group) has no say here.
+        What else mlx-lm passes (batch size, length limit, seed, process group) has no say here.
         """
-        groups = batch_indices([len(dataset[index][0]) for index in range(len(dataset))], batch_size)
-        if not loop:
-            for group in groups:
-                yield to_arrays([dataset[index] for index in group])
-            return
-        for step, number in enumerate(training_order(len(groups), self.seed, self.start), self.start):
-            if step > self.start:
+        groups = plan(dataset.lengths.tolist(), self.size)
+        numbers = training_order(len(groups), self.seed, self.start) if loop else iter(range(len(groups)))
+        prepared = ahead(lambda number: assemble([dataset[index] for index in groups[number]]), numbers)
+        for step, arrays in enumerate(prepared, self.start):
+            if loop and step > self.start:
                 self.after_step(step)
-            yield to_arrays([dataset[index] for index in groups[number]])
+            yield tuple(mx.array(array) for array in arrays)
 
 
-def answer_loss(model: Any, tokens: mx.array, spans: mx.array) -> tuple[mx.array, mx.array]:
-    """Mean cross-entropy over the answers' tokens.
-
-    mlx-lm's own mask also counts the first padding token behind each example; this one does not.
-
-    Args:
-        model: Maps tokens of shape (examples, length) to logits of shape (examples, length, vocabulary).
-        tokens: As from `to_arrays`.
-        spans: As from `to_arrays`.
-
-    Returns:
-        The loss in nats per token, and the number of tokens it covers.
-    """
-    logits = model(tokens[:, :-1]).astype(mx.float32)
-    targets = tokens[:, 1:]
-    position = mx.arange(1, targets.shape[1] + 1)
-    mask = mx.logical_and(position >= spans[:, 0:1], position < spans[:, 1:])
-    chosen = mx.take_along_axis(logits, targets[..., None], axis=-1).squeeze(-1)
-    entropy = (mx.logsumexp(logits, axis=-1) - chosen) * mask
-    count = mask.sum()
-    return entropy.sum() / count, count
+def ahead(work: Callable[[Item], Result], items: Iterator[Item]) -> Iterator[Result]:
+    """Results in order, the next one being made in a thread while the present one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Result] | None = None
+        for item in items:
+            following = pool.submit(work, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()

@@ -17,7 +17,7 @@ from mlx_lm import load as load_model
 from jobs import child, files
 from jobs.child import Assignment
 from jobs.mlx.answers import Ending, greedy
-from jobs.mlx.batches import tokenise
+from jobs.mlx.examples import tokenise
 
 PARTIAL = "answers.partial.jsonl"
 

@@ -1,100 +1,31 @@
 """The training child: drives mlx_lm's own trainer with our batches, our loss and our reports.
 
-Request (all sizes in tokens, rates in 1): see `jobs.providers.mlx.translate`. The adapter is written
-beside its place and renamed into it when training is complete.
+Request: see `jobs.providers.mlx.translate`. The adapter is written beside its place and renamed into it
+when training is complete. Validation and checkpoints happen in the batch iterator, at absolute
+iterations, so that an interrupted training repeats exactly those of an undisturbed one.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.optimizers
-from mlx_lm import load as load_model
-from mlx_lm.tuner.callbacks import TrainingCallback
-from mlx_lm.tuner.trainer import TrainingArgs, train
+from mlx_lm.tuner.trainer import TrainingArgs, evaluate, train
 
 from jobs import child, files
 from jobs.child import Assignment
 from jobs.errors import OperatorError
 from jobs.mlx import adapter, checkpoint
-from jobs.mlx.batches import Batches, Examples, answer_loss
+from jobs.mlx.batches import Batches
+from jobs.mlx.reports import Diverged
+from jobs.mlx.session import SETBACK, Session, open_session, setback_factor
+
+BEST = "best.safetensors"
 
 
-class Reports(TrainingCallback):
-    """Sends what the trainer measures to metrics.jsonl and to the daemon."""
-
-    def __init__(self, assignment: Assignment, metrics: Path, iters: int, start: int) -> None:
-        self.assignment = assignment
-        self.metrics = metrics
-        self.iters = iters
-        self.start = start
-        self.began = time.monotonic()
-        self.losses: list[tuple[int, float]] = []
-        self.valid_losses: list[tuple[int, float]] = []
-
-    def on_train_loss_report(self, train_info: dict[str, Any]) -> None:
-        """A loss, a speed and a memory peak, every `report_every` iterations."""
-        iteration = self.start + train_info["iteration"]
-        loss = _finite(train_info["train_loss"], iteration, "training")
-        done = train_info["iteration"]
-        eta = (time.monotonic() - self.began) / done * (self.iters - iteration)
-        self.losses.append((iteration, loss))
-        self._tell(
-            iteration=iteration,
-            iterations=self.iters,
-            train_loss=loss,
-            learning_rate=train_info["learning_rate"],
-            tokens_per_second=train_info["tokens_per_second"],
-            peak_memory_gb=train_info["peak_memory"],
-            eta_seconds=eta,
-        )
-
-    def on_val_loss_report(self, val_info: dict[str, Any]) -> None:
-        """The loss on the validation part."""
-        iteration = self.start + val_info["iteration"]
-        loss = _finite(val_info["val_loss"], iteration, "validation")
-        self.valid_losses.append((iteration, loss))
-        self._tell(iteration=iteration, iterations=self.iters, valid_loss=loss)
-
-    def _tell(self, **facts: Any) -> None:
-        files.append_jsonl(self.metrics, {"time": time.time(), **facts})
-        self.assignment.report(phase="training", **facts)
-        self.assignment.say("training", **facts)
-
-
-def _finite(loss: float, iteration: int, what: str) -> float:
-    if not math.isfinite(loss):
-        raise OperatorError(
-            f"The {what} loss is {loss} at iteration {iteration}.",
-            "Lower the stage's learning_rate, then retry the run.",
-        )
-    return loss
-
-
-@dataclass(frozen=True)
-class Session:
-    """What one training works with."""
-
-    assignment: Assignment
-    model: Any
-    optimizer: Any
-    parts: dict[str, Examples]
-    reports: Reports
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """What was asked for."""
-        return self.assignment.payload
-
-    @property
-    def draft(self) -> Path:
-        """Where the adapter folder is written until it is complete."""
-        return self.assignment.work / "adapters"
+class StopEarly(Exception):
+    """The validation loss has not fallen for long enough."""
 
 
 def run(assignment: Assignment) -> dict[str, Any]:
@@ -103,132 +34,181 @@ def run(assignment: Assignment) -> dict[str, Any]:
     Returns:
         What was really used, and the losses.
     """
-    session = _open(assignment)
-    files.private_folder(session.draft)
-    if session.reports.start < assignment.payload["params"]["iters"]:
-        _train(session)
-    adapter.save_weights(session.draft / "adapters.safetensors", adapter.weights(session.model))
-    metadata = _describe(session)
-    files.write_json(session.draft / "adapter_config.json", _settings_used(session))
-    files.write_json(session.draft / "training_metadata.json", metadata)
-    files.replace_folder(session.draft, Path(assignment.payload["adapters"]))
-    return metadata
+    try:
+        return _run(assignment)
+    except Diverged as diverged:
+        _set_back(assignment, diverged)
+    mx.clear_cache()  # outside of the handler, so that the first session's arrays are gone by now
+    return _run(assignment)
 
 
-def _open(assignment: Assignment) -> Session:
-    request = assignment.payload
-    params = request["params"]
-    mx.random.seed(request["seed"])
-    model, tokenizer = load_model(request["model"])
-    layers = adapter.add_lora(model, params["num_layers"], params["lora_parameters"])
-    if request["resume_adapter_file"]:
-        adapter.load_weights(model, Path(request["resume_adapter_file"]))
-    optimizer = mlx.optimizers.AdamW(params["learning_rate"], weight_decay=params["weight_decay"])
-    metrics = Path(request["metrics"])
-    start = _take_up(assignment, model, optimizer, metrics)
-    parts = {
-        name: Examples(
-            Path(request["data"]) / f"{name}.jsonl",
-            tokenizer,
-            params["max_seq_length"],
-            params["mask_prompt"],
+def _set_back(assignment: Assignment, diverged: Diverged) -> None:
+    """Once: go back to the last checkpoint with half the learning rate."""
+    if setback_factor(assignment.work) < 1.0:
+        raise OperatorError(
+            f"{diverged} This was after the learning rate had been halved already.",
+            "Lower the stage's learning_rate, or set training.max_gradient_norm; then retry the run.",
         )
-        for name in ("train", "valid")
-    }
-    assignment.say("training begins", lora_layers=len(layers), start=start, examples=len(parts["train"]))
-    return Session(assignment, model, optimizer, parts, Reports(assignment, metrics, params["iters"], start))
+    files.write_json(
+        assignment.work / SETBACK, {"factor": 0.5, "iteration": diverged.iteration, "why": str(diverged)}
+    )
+    assignment.say("learning rate halved", level="warning", reason=str(diverged))
 
 
-def _take_up(assignment: Assignment, model: Any, optimizer: Any, metrics: Path) -> int:
-    path = assignment.work / checkpoint.NAME
-    if not path.exists():
-        metrics.unlink(missing_ok=True)
-        return 0
-    step = checkpoint.load(path, model, optimizer)
-    # Lines of iterations that will be trained again would tell the same iteration twice.
-    kept = [row for row in files.read_jsonl(metrics) if row["iteration"] <= step] if metrics.exists() else []
-    files.write_jsonl(metrics, kept)
-    return step
+def _run(assignment: Assignment) -> dict[str, Any]:
+    session = open_session(assignment)
+    files.private_folder(session.draft)
+    stopped_early = False
+    if session.reports.start < session.iterations:
+        try:
+            _train(session)
+            _validate(session, session.iterations)
+        except StopEarly:
+            stopped_early = True
+    return _finish(session, stopped_early)
 
 
 def _train(session: Session) -> None:
-    params = session.request["params"]
-
     def after_step(step: int) -> None:
+        if step % session.params["steps_per_eval"] == 0:
+            _validate(session, step)
+            _stop_if_it_no_longer_helps(session)
         # Between two updates the accumulated gradient lives in the trainer alone; only after an update
         # is the state complete.
-        if step % params["save_every"] == 0 and step % params["grad_accumulation_steps"] == 0:
-            checkpoint.save(session.assignment.work / checkpoint.NAME, session.model, session.optimizer, step)
-            numbered = session.draft / f"{step:07d}_adapters.safetensors"
-            adapter.save_weights(numbered, adapter.weights(session.model))
+        if step % session.params["save_every"] == 0 and step % session.fitting.accumulation == 0:
+            _checkpoint(session, step)
 
+    if session.reports.start == 0:
+        _validate(session, 0)
     train(
         model=session.model,
         optimizer=session.optimizer,
-        train_dataset=session.parts["train"],
-        val_dataset=session.parts["valid"] if len(session.parts["valid"]) else None,
-        args=_arguments(params, session.draft / "adapters.safetensors", session.reports.start),
-        loss=answer_loss,
-        iterate_batches=Batches(session.request["seed"], session.reports.start, after_step),
+        train_dataset=session.train,
+        val_dataset=None,
+        args=_arguments(session),
+        loss=session.loss,
+        iterate_batches=Batches(
+            session.fitting.size, session.request["seed"], session.reports.start, after_step
+        ),
         training_callback=session.reports,
     )
 
 
-def _arguments(params: dict[str, Any], adapter_file: Path, start: int) -> TrainingArgs:
-    remaining = params["iters"] - start
+def _arguments(session: Session) -> TrainingArgs:
+    params, remaining = session.params, session.iterations - session.reports.start
     return TrainingArgs(
-        batch_size=params["batch_size"],
         iters=remaining,
-        val_batches=params["val_batches"],
-        steps_per_report=params["steps_per_report"],
-        steps_per_eval=params["steps_per_eval"],
+        steps_per_report=1,  # Reports counts for itself, from the very first iteration
         steps_per_save=remaining + 1,  # its numbers would start again after a resume: we save ourselves
         max_seq_length=params["max_seq_length"],
-        adapter_file=str(adapter_file),
+        adapter_file=str(session.draft / "adapters.safetensors"),
         grad_checkpoint=params["grad_checkpoint"],
-        grad_accumulation_steps=params["grad_accumulation_steps"],
+        grad_accumulation_steps=session.fitting.accumulation,
     )
+
+
+def _validate(session: Session, iteration: int) -> None:
+    if not len(session.valid):
+        return
+    loss = evaluate(
+        model=session.model,
+        dataset=session.valid,
+        batch_size=1,
+        num_batches=session.params["val_batches"],
+        loss=session.loss,
+        iterate_batches=Batches(session.fitting.size, 0, 0, lambda step: None),
+    )
+    session.model.train()
+    before = [value for _, value in session.reports.history("valid_loss")]
+    session.reports.validated(iteration, loss)
+    if iteration and (len(before) < 2 or loss < min(before[1:])):  # the first one is of an untrained adapter
+        arrays = adapter.weights(session.model)
+        adapter.save_weights(session.assignment.work / BEST, arrays, {"iteration": str(iteration)})
+
+
+def _stop_if_it_no_longer_helps(session: Session) -> None:
+    patience = session.params["early_stopping_patience"]
+    losses = [value for iteration, value in session.reports.history("valid_loss") if iteration]
+    if patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience:
+        raise StopEarly
+
+
+def _checkpoint(session: Session, step: int) -> None:
+    position = checkpoint.Position(step, tuple(seen.loss for seen in session.reports.window))
+    checkpoint.save(session.assignment.work / checkpoint.NAME, session.model, session.optimizer, position)
+    numbered = session.draft / f"{step:07d}_adapters.safetensors"
+    adapter.save_weights(numbered, adapter.weights(session.model))
+
+
+def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
+    chosen = _chosen_iteration(session, stopped_early)
+    adapter.save_weights(session.draft / "adapters.safetensors", adapter.weights(session.model))
+    metadata = {**_describe(session), "stopped_early": stopped_early, "chosen_iteration": chosen}
+    files.write_json(session.draft / "adapter_config.json", _settings_used(session))
+    files.write_json(session.draft / "training_metadata.json", metadata)
+    files.replace_folder(session.draft, Path(session.request["adapters"]))
+    return metadata
+
+
+def _chosen_iteration(session: Session, stopped_early: bool) -> int:
+    """Put the best adapter by validation loss into the model, if that was asked for; say which it is."""
+    best = session.assignment.work / BEST
+    last = session.reports.history("valid_loss")[-1][0] if stopped_early else session.iterations
+    if not session.params["keep_best"] or not best.exists():
+        return last
+    arrays, metadata = mx.load(str(best), return_metadata=True)
+    session.model.load_weights(list(arrays.items()), strict=False)
+    return int(metadata["iteration"])
 
 
 def _settings_used(session: Session) -> dict[str, Any]:
     """adapter_config.json: what was asked for, with all that can be read from the live objects read so."""
-    request = session.request
-    return {
+    request, adamw = session.request, session.optimizer
+    used = {
         "fine_tune_type": "lora",
         "model": Path(request["model"]).name,
         "seed": request["seed"],
-        **request["params"],
+        **session.params,
         "lora_parameters": adapter.lora_as_built(session.model),
-        "learning_rate": float(f"{session.optimizer.learning_rate.item():.6g}"),
-        "weight_decay": session.optimizer.weight_decay,
-        "mask_prompt": session.parts["train"].mask_prompt,
+        "weight_decay": adamw.weight_decay,
+        "max_gradient_norm": getattr(adamw, "max_norm", None),
     }
+    if (
+        session.params["lr_schedule"]["type"] == "constant"
+        and not session.params["lr_schedule"]["warmup_ratio"]
+    ):
+        used["learning_rate"] = float(f"{adamw.learning_rate.item() / session.factor:.6g}")
+    return used
 
 
 def _describe(session: Session) -> dict[str, Any]:
-    request = session.request
-    params = request["params"]
-    rows = list(files.read_jsonl(session.reports.metrics))
-    batches = -(-len(session.parts["train"]) // params["batch_size"])
+    request, reports = session.request, session.reports
+    losses, valid = reports.history("train_loss"), reports.history("valid_loss")
+    memory = [value for _, value in reports.history("peak_memory_gb")]
+    work = session.assignment.work / SETBACK
     return {
         "stage": request["stage"],
         "base_model": Path(request["model"]).name,
         "resumed_from": request["resume_sha256"],
-        "iterations": params["iters"],
-        "examples": {name: len(part) for name, part in session.parts.items()},
-        "passes_over_data": params["iters"] / batches,
+        "iterations": session.iterations,
+        "batch": {"examples": session.fitting.size.examples, "tokens": session.fitting.size.tokens},
+        "grad_accumulation_steps": session.fitting.accumulation,
+        "memory_fallbacks": session.fitting.fallbacks,
+        "setback": files.read_json(work) if work.exists() else None,
+        "output_layer_at_loss_positions_only": session.loss.sparse,
+        "examples": {"train": len(session.train), "valid": len(session.valid)},
+        "answer_tokens": session.train.answer_tokens,
+        "passes_over_data": session.params["iters"] * session.params["batch_size"] / len(session.train),
         "lora_layers": len(adapter.lora_layers(session.model)),
         "trainable_parameters": sum(value.size for value in adapter.weights(session.model).values()),
-        "first_train_loss": _first(rows, "train_loss"),
-        "final_train_loss": _first(rows[::-1], "train_loss"),
-        "final_valid_loss": _first(rows[::-1], "valid_loss"),
-        "peak_memory_gb": max((row.get("peak_memory_gb") or 0.0 for row in rows), default=0.0) or None,
+        "first_train_loss": losses[0][1] if losses else None,
+        "final_train_loss": losses[-1][1] if losses else None,
+        "first_valid_loss": valid[0][1] if valid else None,
+        "final_valid_loss": valid[-1][1] if valid else None,
+        "best_valid_loss": min((value for iteration, value in valid if iteration), default=None),
+        "peak_memory_gb": max(memory, default=None),
         "device": str(mx.default_device()),
     }
-
-
-def _first(rows: list[dict[str, Any]], key: str) -> float | None:
-    return next((row[key] for row in rows if row.get(key) is not None), None)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs import files
+from jobs import children, files
 from jobs.runs.validation import check_full_model
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def test_answers_drafted_from_the_reference_equal_plain_greedy_decoding(
     from mlx_lm import load
 
     from jobs.mlx.answers import Ending, greedy
-    from jobs.mlx.batches import tokenise
+    from jobs.mlx.examples import tokenise
 
     model, tokenizer = load(str(tiny_model), adapter_path=str(trained))
     stop = frozenset(tokenizer.eos_token_ids)
@@ -81,7 +81,8 @@ def test_an_interrupted_evaluation_keeps_the_answers_it_has(
         (model, index) for model in ("base", "stage1") for index in range(4)
     ]
     work = tmp_path / "again"
-    work.mkdir()
+    log = tmp_path / "child.log"
+    children._prepare(children.Task(module="jobs.mlx.evaluate", work=work, payload=request, log=log))
     kept = {**whole[0], "text": "kept from before"}
     files.write_jsonl(work / "answers.partial.jsonl", [kept])
     with (work / "answers.partial.jsonl").open("a") as stream:

@@ -136,14 +136,28 @@ def test_an_adapter_of_another_shape_is_refused(
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, loss: float) -> None:
     from jobs.child import Assignment
-    from jobs.mlx.train import Reports
+    from jobs.mlx.reports import Diverged, Reports
+    from jobs.mlx.train import _set_back
 
     # OLMo-2 normalises whatever its layers put out, so no learning rate makes the tiny model diverge.
-    reports = Reports(Assignment(tmp_path, {}, tmp_path / "log", {}), tmp_path / "metrics.jsonl", 10, 0)
-    with pytest.raises(OperatorError, match="loss is") as caught:
-        reports.on_train_loss_report({"iteration": 5, "train_loss": loss})
-    assert "learning_rate" in caught.value.remedy
+    assignment = Assignment(tmp_path, {}, tmp_path / "log", {})
+    reports = Reports(assignment, tmp_path / "metrics.jsonl", (0, 10), 5)
+    with pytest.raises(Diverged, match="loss is") as caught:
+        reports.on_train_loss_report(
+            {
+                "iteration": 5,
+                "train_loss": loss,
+                "learning_rate": 1,
+                "tokens_per_second": 1,
+                "peak_memory": 1,
+                "iterations_per_second": 1,
+            }
+        )
     assert not (tmp_path / "metrics.jsonl").exists()
+    _set_back(assignment, caught.value)
+    with pytest.raises(OperatorError, match="halved already") as given_up:
+        _set_back(assignment, caught.value)
+    assert "learning_rate" in given_up.value.remedy
 
 
 def test_an_example_that_is_too_long_is_never_cut(
@@ -152,3 +166,59 @@ def test_an_example_that_is_too_long_is_never_cut(
     request = request_for("long", training__max_seq_length="64")
     with pytest.raises(ChildFailed, match="64 are allowed"):
         run_child(MODULE, tmp_path / "work", request)
+
+
+def test_the_best_adapter_by_validation_goes_on_and_a_training_that_gets_worse_stops(
+    request_for: RequestFor, run_child: RunChild, tmp_path: Path
+) -> None:
+    changes = {
+        "stage1__iters": "200",
+        "stage1__learning_rate": "0.5",
+        "training__evaluate_every": "4",
+        "training__checkpoint_every": "4",
+        "training__early_stopping_patience": "2",
+    }
+    request = request_for("early", **changes)
+    result = run_child(MODULE, tmp_path / "work", request)
+    metrics = list(files.read_jsonl(Path(request["metrics"])))
+    valid = {
+        row["iteration"]: row["valid_loss"] for row in metrics if "valid_loss" in row and row["iteration"]
+    }
+    assert result["stopped_early"]
+    assert max(valid) < 200
+    assert result["chosen_iteration"] == min(valid, key=lambda iteration: (valid[iteration], iteration))
+    numbered = Path(request["adapters"]) / f"{result['chosen_iteration']:07d}_adapters.safetensors"
+    import mlx.core as mx
+
+    chosen, kept = mx.load(str(adapter_of(request))), mx.load(str(numbered))
+    assert all(mx.array_equal(chosen[name], kept[name]).item() for name in kept)
+
+
+def test_a_token_budget_keeps_the_number_of_example_passes(
+    request_for: RequestFor, run_child: RunChild, tmp_path: Path
+) -> None:
+    request = request_for("budget", stage1__iters="44", training__batch_tokens="256")
+    result = run_child(MODULE, tmp_path / "work", request)
+    assert result["passes_over_data"] == 4
+    assert 4 <= result["iterations"] < 44
+    assert Mlx().mismatches(request, Path(request["adapters"])) == []
+
+
+def test_a_killed_training_with_schedule_and_budget_is_exact_too(
+    request_for: RequestFor, run_child: RunChild, tmp_path: Path
+) -> None:
+    changes = {
+        "stage1__iters": "60",
+        "training__batch_tokens": "256",
+        "training__schedule__type": "cosine",
+        "training__schedule__warmup_ratio": "0.2",
+        "training__max_gradient_norm": "0.5",
+        "training__evaluate_every": "3",
+    }
+    undisturbed = request_for("undisturbed", **changes)
+    first = run_child(MODULE, tmp_path / "work-undisturbed", undisturbed)
+    killed = request_for("killed", **changes)
+    kill_after_checkpoint(tmp_path / "work-killed", killed)
+    second = run_child(MODULE, tmp_path / "work-killed", killed)
+    assert files.sha256_file(adapter_of(killed)) == files.sha256_file(adapter_of(undisturbed))
+    assert first == second | {"peak_memory_gb": first["peak_memory_gb"]}
