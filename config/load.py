@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -67,18 +67,29 @@ def load(path: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     problems: list[str] = []
     merged = default_values()
     origins = dict.fromkeys(_leaves(merged), "default")
-    known = frozenset(origins)
-    named = path is not None or FILE_VARIABLE in environ
-    for origin, key, value in (*_from_file(chosen, named, problems), *_from_environ(environ, problems)):
-        if unknown := _unknown(key, known):
-            problems.append(f"{origin}: {unknown}")
-            continue
-        _put(merged, key, value)
-        origins[key] = origin
+    named = path is not None or bool(environ.get(FILE_VARIABLE))
+    given = (*_from_file(chosen, named, problems), *_from_environ(environ, problems))
+    _overlay(merged, origins, given, problems)
     settings = _validate(merged, origins, problems)
     if settings is None or problems:
         raise SettingsError(problems)
     return Loaded(settings, origins, chosen)
+
+
+def complete(values: Mapping[str, Any]) -> Settings:
+    """Settings that were stored earlier, with the defaults for those that did not exist then.
+
+    Raises:
+        SettingsError: A stored setting is not known any more, or is wrong.
+    """
+    problems: list[str] = []
+    merged = default_values()
+    origins = dict.fromkeys(_leaves(merged), "default")
+    _overlay(merged, origins, _assignments("stored", values, Settings, ""), problems)
+    settings = _validate(merged, origins, problems)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    return settings
 
 
 def default_values() -> dict[str, Any]:
@@ -145,12 +156,28 @@ def _from_environ(environ: Mapping[str, str], problems: list[str]) -> list[tuple
     return found
 
 
+def _overlay(
+    merged: dict[str, Any],
+    origins: dict[str, str],
+    given: Iterable[tuple[str, str, Any]],
+    problems: list[str],
+) -> None:
+    known = frozenset(origins)
+    for origin, key, value in given:
+        if unknown := _unknown(key, known):
+            problems.append(f"{origin}: {unknown}")
+            continue
+        _put(merged, key, value)
+        origins[key] = origin
+
+
 def _unknown(key: str, known: frozenset[str]) -> str | None:
     if key in known:
         return None
     if any(name.startswith(f"{key}.") for name in known):
         return f"'{key}' is a section, not a single value"
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    sections = {name.rpartition(".")[0] for name in known} - {""}
+    close = difflib.get_close_matches(key, known | sections, n=1, cutoff=0.6)
     if not close:  # the right key under a wrong or missing section
         tail = key.rsplit(".", 1)[-1]
         close = [name for name in sorted(known) if name.rsplit(".", 1)[-1] == tail][:1]

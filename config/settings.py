@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+
+def _absolute(value: Path) -> Path:
+    expanded = value.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError("must be an absolute path, or start with ~")
+    return expanded
+
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -18,23 +36,21 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML reads `yes` and `on` as true, and pydantic would go on to read that as 1.
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("must not be true or false (YAML reads yes, no, on and off as those, too)")
+        return value
+
 
 class Paths(Section):
     """Where things are; `~` is the user's home."""
 
-    inbox: Path
-    models_dir: Path
-    state_dir: Path | None
-
-    @field_validator("inbox", "models_dir", "state_dir")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
-        expanded = value.expanduser()
-        if not expanded.is_absolute():
-            raise ValueError("must be an absolute path, or start with ~")
-        return expanded
+    inbox: AbsolutePath
+    models_dir: AbsolutePath
+    state_dir: AbsolutePath | None
 
 
 class Inbox(Section):
@@ -70,13 +86,20 @@ class PublicSource(Section):
     revision: Text | None
     max_rows: PositiveInt | None
 
+    @field_validator("source")
+    @classmethod
+    def _local_means_absolute(cls, value: str) -> str:
+        if value.startswith("."):
+            raise ValueError("must be a Hub id, an absolute path, or start with ~")
+        return value
+
 
 class Datasets(Section):
     """What the training examples are made of and how they are divided."""
 
     crossvul: PublicSource
     cvefixes: PublicSource
-    domain: Text
+    domain: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     valid_fraction: Annotated[float, Field(gt=0.0, le=0.4)]
     test_fraction: Annotated[float, Field(gt=0.0, le=0.4)]
     quality_weight_multiplier: Annotated[float, Field(ge=1.0, le=10.0)]
@@ -93,6 +116,22 @@ class Lora(Section):
     trainable_modules: Annotated[tuple[Text, ...], Field(min_length=1)]
 
 
+class Schedule(Section):
+    """How the learning rate changes over a training."""
+
+    type: Literal["constant", "linear", "cosine"]
+    warmup_ratio: Fraction
+    min_lr_ratio: Fraction
+
+
+class Memory(Section):
+    """Limits that MLX is given, in GB (10**9 bytes); null leaves MLX's own."""
+
+    memory_limit_gb: Annotated[float, Field(gt=0.0)] | None
+    cache_limit_gb: Annotated[float, Field(ge=0.0)] | None
+    wired_limit_gb: Annotated[float, Field(gt=0.0)] | None
+
+
 class Training(Section):
     """What both stages share."""
 
@@ -106,7 +145,13 @@ class Training(Section):
     evaluate_every: PositiveInt
     valid_batches: Annotated[int, Field(ge=-1)]
     checkpoint_every: PositiveInt
-    preload_library: Path | None
+    preload_library: AbsolutePath | None
+    batch_tokens: Annotated[int, Field(ge=128)] | None
+    max_gradient_norm: Annotated[float, Field(gt=0.0, le=10.0)] | None
+    keep_best: bool
+    early_stopping_patience: PositiveInt | None
+    schedule: Schedule
+    memory: Memory
     lora: Lora
 
     @field_validator("num_layers", "valid_batches")
@@ -141,9 +186,9 @@ class Fuse(Section):
 class Certify(Section):
     """How a finished model is named, and whether it is taken into use."""
 
-    family: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    family: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
     version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")]
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}$")]
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
     activate: bool
 
 
@@ -169,12 +214,28 @@ class Log(Section):
     backups: Annotated[int, Field(ge=1, le=100)]
 
 
+class Findings(Section):
+    """What is added to what the reports say."""
+
+    source: Path | None
+
+    @field_validator("source")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        if not value.expanduser().is_absolute():
+            raise ValueError("must be an absolute path, or start with ~")
+        return value.expanduser()
+
+
 class Settings(Section):
     """All settings. A value is only ever read through this model."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     paths: Paths
     inbox: Inbox
+    findings: Findings
     queue: Queue
     base_model: BaseModelChoice
     datasets: Datasets
