@@ -114,9 +114,18 @@ def _state(_: Loaded, state: Path) -> Check:
 
 def _inbox(loaded: Loaded, _: Path) -> Check:
     inbox = loaded.settings.paths.inbox
-    usable = os.access(inbox, os.R_OK | os.X_OK) if inbox.exists() else True
-    seen = f"{inbox}" + ("" if inbox.exists() else " will be made") + ("" if usable else " cannot be read")
-    return Check("inbox", usable, seen, "Reports are dropped there.", f"chmod u+rx '{inbox}'")
+    why = "Reports are dropped there."
+    try:
+        os.scandir(inbox).close()  # macOS lets a guarded folder look readable, and refuses only this
+    except FileNotFoundError:
+        return Check("inbox", True, f"{inbox} will be made", "", "")
+    except NotADirectoryError:
+        return Check("inbox", False, f"{inbox} is not a folder", why, "Move it away, or set paths.inbox.")
+    except OSError as error:
+        return Check(
+            "inbox", False, f"{inbox} cannot be read: {error.strerror}", why, f"chmod u+rx '{inbox}'"
+        )
+    return Check("inbox", True, str(inbox), "", "")
 
 
 def _inbox_guard(loaded: Loaded, _: Path) -> Check:

@@ -7,10 +7,13 @@ named in the ledger before its run is made, and the run carries that name.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+import stat
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from typing import Any
 import structlog
 
 from config.settings import Settings
-from daemon.ledger import Entry, Ledger, Stamp
+from daemon.ledger import INBOX, Entry, Ledger, Stamp, shown
 from jobs import files
 from jobs.chain import STEP_NAMES
 from jobs.findings.limits import limits_of
@@ -28,16 +31,22 @@ from jobs.runs.manifest import Input, Verdict
 from jobs.runs.store import Delivery, Run, RunStore
 
 log = structlog.get_logger("sectune.intake")
-ORPHAN_SECONDS = 3600
+LOCK_POLL_SECONDS = 0.1
 REMEDIES = {
     errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
     errno.EACCES: "no permission to read it",
     errno.EPERM: "the system forbids reading it (on macOS: grant access, or use another folder)",
 }
 
 
+def in_words(error: OSError) -> str:
+    """What is wrong with the machine, for the reason that a person reads."""
+    return REMEDIES.get(error.errno or 0, error.strerror or str(error))
+
+
 def stamp_of(path: Path) -> Stamp:
-    """What a regular file looks like now, without following a link.
+    """What a file looks like now, without following a link.
 
     Raises:
         OSError: It is not there, or not to be seen.
@@ -97,25 +106,28 @@ class Intake:
         try:
             stamp = stamp_of(path)
         except FileNotFoundError:
-            self.desk.ledger.mark_gone(str(path))
+            self.desk.ledger.mark_gone(path)
             return "gone"
-        arrival = Arrival(path, path.relative_to(root), stamp, delivery)
+        arrival = Arrival(path, Path(shown(path.relative_to(root))), stamp, delivery)
         try:
             state, reason, facts = self._judge(arrival, force)
-        except OSError as error:  # ours or the machine's fault, not the file's: tried again later
-            why = REMEDIES.get(error.errno or 0, error.strerror or str(error))
-            state, reason, facts = "failed", f"{why}; will be tried again", {}
-        self.desk.ledger.note(path, stamp, state, reason, delivery=delivery, **facts)
-        log.info(f"file {state}", path=str(path), reason=reason)
+        except OSError as error:  # ours or the machine's fault, not the file's
+            again = "will be tried again" if delivery is None else "submit it again once that is mended"
+            state, reason, facts = "failed", f"{in_words(error)}; {again}", {}
+        origin = delivery or INBOX
+        self.desk.ledger.note(path, stamp, state, reason, delivery=delivery, origin=origin, **facts)
+        tell = log.warning if state == "failed" else log.info
+        tell(f"file {state}", path=shown(path), reason=reason)
         return state
 
     def _judge(self, arrival: Arrival, force: bool) -> tuple[str, str, dict[str, Any]]:
         inbox = self.desk.settings.inbox
         largest = max(inbox.max_file_bytes, inbox.max_archive_bytes)
+        if not stat.S_ISREG(arrival.path.lstat().st_mode):
+            return "refused", "a link or special file, which is not followed; copy the file itself here", {}
         if arrival.stamp.size > largest:
-            sha256 = files.sha256_file(arrival.path)
-            reason = f"has {arrival.stamp.size} bytes, more than inbox.max_archive_bytes allows ({largest})"
-            return "refused", reason, {"sha256": sha256}
+            limits = "inbox.max_file_bytes and inbox.max_archive_bytes"
+            return "refused", f"has {arrival.stamp.size} bytes, more than {limits} allow ({largest})", {}
         folder = files.private_folder(self.desk.staging / uuid.uuid4().hex)
         try:
             state, reason, facts = self._read(arrival, folder, force)
@@ -130,7 +142,9 @@ class Intake:
         # The original is read once; everything after works on this copy, so it cannot change under us.
         staged = folder / arrival.name
         files.private_folder(staged.parent)
-        shutil.copyfile(arrival.path, staged, follow_symlinks=False)
+        _copy(arrival.path, staged)
+        if stamp_of(arrival.path) != arrival.stamp:
+            raise OSError(errno.EAGAIN, "it changed while it was read")
         sha256 = files.sha256_file(staged)
         before = self.desk.ledger.with_content(sha256)
         if before is not None and not force:
@@ -151,34 +165,82 @@ class Intake:
     def close(self) -> Run | None:
         """Close the inbox's open delivery; None if it holds nothing to train on."""
         accepted = self.desk.ledger.open_delivery()
-        bystanders = self.desk.ledger.refused_since_last_delivery()
+        bystanders = self.desk.ledger.bystanders()
         delivery = uuid.uuid4().hex
         self.desk.ledger.assign([entry.id for entry in (*accepted, *bystanders)], delivery)
         return self.make_run(delivery)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep `recover` (and other submits) away from a delivery that is still being put together."""
+        lock = files.FileLock(self._lock)
+        while True:
+            try:
+                lock.acquire()
+                break
+            except files.LockBusy:
+                time.sleep(LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def _lock(self) -> Path:
+        return self.desk.staging.with_name("intake.lock")
+
     def recover(self) -> list[Run]:
-        """Finish what a dead daemon left: closed deliveries without a run, staged files without an entry."""
-        runs = [run for delivery in self.desk.ledger.closing_deliveries() if (run := self.make_run(delivery))]
-        needed = self.desk.ledger.staged_folders()
-        for folder in self.desk.staging.iterdir():
-            # A submit of another process may be staging right now; an hour is more than it needs.
-            if folder.name not in needed and time.time() - folder.stat().st_mtime > ORPHAN_SECONDS:
-                shutil.rmtree(folder)
+        """Finish what was left: closed deliveries without a run, staged files without an entry.
+
+        A daemon or a submit died in between, or no run could be made (disk full). It does nothing while
+        a submit is at work; the watcher asks again at its next scan.
+        """
+        try:
+            with files.FileLock(self._lock):
+                deliveries = self.desk.ledger.closing_deliveries()
+                runs = [run for delivery in deliveries if (run := self.make_run(delivery))]
+                needed = self.desk.ledger.staged_folders()
+                for folder in self.desk.staging.iterdir():
+                    if folder.name not in needed:
+                        shutil.rmtree(folder)
+        except files.LockBusy:
+            return []
         return runs
 
     def make_run(self, delivery: str) -> Run | None:
-        """Make (or find) the run of a closed delivery and ring for it; None if nothing was accepted."""
+        """Make (or find) the run of a closed delivery and ring for it.
+
+        Returns:
+            None if nothing was accepted, or if the machine stood in the way: the entries then stay
+            accepted, say why, and `recover` tries again.
+        """
+        self._strike_lost(delivery)
         entries = self.desk.ledger.of_delivery(delivery)
         accepted = [entry for entry in entries if entry.state == "accepted"]
         if not accepted:
             return None
-        run = self.desk.store.of_delivery(delivery) or self._create(delivery, entries)
-        self.desk.ledger.move([entry.id for entry in accepted], "queued", f"in run {run.run_id}", run.run_id)
+        ids = [entry.id for entry in accepted]
+        try:
+            run = self.desk.store.of_delivery(delivery) or self._create(delivery, entries)
+        except OSError as error:
+            reason = f"no run could be made: {in_words(error)}; will be tried again"
+            log.error("no run could be made", reason=in_words(error), delivery=delivery)
+            self.desk.ledger.move(ids, "accepted", reason, None)
+            return None
+        self.desk.ledger.move(ids, "queued", f"in run {run.run_id}", run.run_id)
         for entry in accepted:
             shutil.rmtree(self.desk.staging / str(entry.staged), ignore_errors=True)
         self.desk.ring(run.run_id)
         log.info("run queued", run=run.run_id, files=len(accepted))
         return run
+
+    def _strike_lost(self, delivery: str) -> None:
+        for entry in self.desk.ledger.of_delivery(delivery):
+            staged = self.desk.staging / str(entry.staged)
+            if entry.state == "accepted" and len(files.files_below(staged)) != 1:
+                # The watcher reads an original in the inbox again; what was submitted, its owner must.
+                self.desk.ledger.move([entry.id], "failed", "its staged copy is lost; deliver it again", None)
+                log.error("staged copy is lost", path=entry.path)
 
     def _create(self, delivery: str, entries: Sequence[Entry]) -> Run:
         accepted = [entry for entry in entries if entry.state == "accepted"]
@@ -202,9 +264,18 @@ class Intake:
         return source, source.relative_to(folder).as_posix()
 
 
+def _copy(source: Path, target: Path) -> None:
+    # Opened without following a link: what was looked at may have been exchanged since.
+    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as reading, target.open("xb") as writing:
+        shutil.copyfileobj(reading, writing, files.CHUNK)
+        writing.flush()
+        files.fsync_fd(writing.fileno())
+
+
 def _seen(before: Entry) -> str:
-    where = f"run {before.run_id}" if before.run_id else "the open delivery"
-    return f"same content as {Path(before.path).name} in {where}"
+    where = f"in run {before.run_id}" if before.run_id else "which was already received"
+    return f"same content as {Path(before.path).name}, {where}"
 
 
 def _tools(reports: Sequence[FileReport]) -> str | None:
@@ -227,12 +298,12 @@ def _acceptance(reports: Sequence[FileReport]) -> str:
 
 
 def _input(entry: Entry, name: str) -> Input:
-    verdicts: dict[str, Verdict] = {"refused": "refused", "nothing": "empty"}
+    verdicts: dict[str, Verdict] = {"accepted": "received", "nothing": "empty"}
     return Input(
         name=name,
-        sha256=str(entry.sha256),
+        sha256=entry.sha256,
         tool=entry.tool,
-        verdict=verdicts.get(entry.state, "received"),
+        verdict=verdicts.get(entry.state, "refused"),
         findings=entry.findings,
         reason=None if entry.state == "accepted" else entry.reason,
     )

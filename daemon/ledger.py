@@ -3,6 +3,9 @@
 States: `settling` (still changing, or a partial download), `accepted` (read, its delivery is still
 open), `queued` (in a run), `refused` (no report), `duplicate` (same content as before), `nothing` (a
 report without findings), `failed` (a fault of ours or of the machine; tried again), `gone`.
+
+A file has one row for the inbox and one for each `sectune submit` that named it (its origin is then
+the delivery), so that a second look at a file never overwrites what became of the first.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 
 from jobs.runs.manifest import now
 
+INBOX = "inbox"
 FINAL = frozenset({"queued", "refused", "duplicate", "nothing", "accepted"})
 TABLE = """
 create table if not exists files (
@@ -24,8 +28,8 @@ create table if not exists files (
     path text not null, size integer not null, mtime_ns integer not null, inode integer not null,
     sha256 text, state text not null, reason text not null default '', tool text, findings integer,
     members text not null default '[]', staged text, delivery text, run_id text,
-    first_seen text not null, updated_at text not null,
-    unique (path, size, mtime_ns, inode)
+    origin text not null default 'inbox', first_seen text not null, updated_at text not null,
+    unique (path, size, mtime_ns, inode, origin)
 )
 """
 INDEXES = (
@@ -67,6 +71,11 @@ class Entry:
         return {**self.__dict__, "members": list(self.members)}
 
 
+def shown(path: Path) -> str:
+    """A path as it can be written: a name of bytes that are no UTF-8 gets question marks."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
 class Ledger:
     """The ledger's file.
 
@@ -95,10 +104,10 @@ class Ledger:
             connection.close()
 
     def known(self, path: Path, stamp: Stamp) -> Entry | None:
-        """The entry of exactly this content at this place, if there is one."""
+        """The inbox's entry of exactly this content at this place, if there is one."""
         return self._one(
-            "select * from files where path = ? and size = ? and mtime_ns = ? and inode = ?",
-            (str(path), stamp.size, stamp.mtime_ns, stamp.inode),
+            "select * from files where path = ? and size = ? and mtime_ns = ? and inode = ? and origin = ?",
+            (shown(path), stamp.size, stamp.mtime_ns, stamp.inode, INBOX),
         )
 
     def note(self, path: Path, stamp: Stamp, state: str, reason: str = "", **facts: Any) -> None:
@@ -109,32 +118,35 @@ class Ledger:
             stamp: What it looked like.
             state: One of the states above.
             reason: In words a person can act on.
-            facts: Any of sha256, tool, findings, members, staged, delivery, run_id.
+            facts: Any of sha256, tool, findings, members, staged, delivery, run_id, origin.
         """
         if "members" in facts:
             facts["members"] = json.dumps(facts["members"], ensure_ascii=False)
         values = {
-            "path": str(path),
+            "path": shown(path),
             "size": stamp.size,
             "mtime_ns": stamp.mtime_ns,
             "inode": stamp.inode,
             "state": state,
             "reason": reason,
+            "origin": INBOX,
             "first_seen": now(),
             "updated_at": now(),
             **facts,
         }
         changed = ", ".join(f"{key} = excluded.{key}" for key in ("state", "reason", "updated_at", *facts))
         with self._connection() as connection:
-            # An unfinished look at an earlier content of the same place has come to nothing.
+            # An earlier look at an unfinished content of the same place has come to nothing; one that was
+            # refused while its copy stalled is replaced too, as long as its delivery is open.
             connection.execute(
-                "delete from files where path = :path and state in ('settling', 'failed', 'gone')"
+                "delete from files where path = :path and origin = :origin and delivery is null"
+                " and state not in ('accepted', 'queued')"
                 " and not (size = :size and mtime_ns = :mtime_ns and inode = :inode)",
                 values,
             )
             connection.execute(
                 f"insert into files ({', '.join(values)}) values ({', '.join(f':{key}' for key in values)})"
-                f" on conflict (path, size, mtime_ns, inode) do update set {changed}",
+                f" on conflict (path, size, mtime_ns, inode, origin) do update set {changed}",
                 values,
             )
 
@@ -146,14 +158,35 @@ class Ledger:
                 [(state, reason, run_id, now(), entry) for entry in ids],
             )
 
-    def mark_gone(self, path: str) -> None:
-        """A file that was not read yet has vanished."""
+    def mark_gone(self, path: Path) -> None:
+        """A file of the inbox that was not read yet has vanished."""
         with self._connection() as connection:
             connection.execute(
                 "update files set state = 'gone', reason = 'vanished before it was read', updated_at = ?"
-                " where path = ? and state in ('settling', 'failed')",
-                (now(), path),
+                " where path = ? and origin = ? and state in ('settling', 'failed')",
+                (now(), shown(path), INBOX),
             )
+
+    def forget(self, path: Path) -> None:
+        """Strike out what was noted about a folder that could not be read and now can."""
+        with self._connection() as connection:
+            connection.execute(
+                "delete from files where path = ? and origin = ? and state = 'failed'", (shown(path), INBOX)
+            )
+
+    def unfinished(self) -> list[Entry]:
+        """What is noted about the inbox and is not settled yet: still changing, or to be tried again."""
+        return self._all(
+            "select * from files where origin = ? and state in ('settling', 'failed') order by id", (INBOX,)
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many of the inbox's files are in each state."""
+        rows = self._rows(
+            "select state, count(*) as number from files where origin = ? group by state order by state",
+            (INBOX,),
+        )
+        return {str(row["state"]): int(row["number"]) for row in rows}
 
     def with_content(self, sha256: str) -> Entry | None:
         """An entry with this content that was accepted or queued before."""
@@ -171,10 +204,11 @@ class Ledger:
         rows = self._rows("select staged from files where state = 'accepted' and staged is not null")
         return {str(row["staged"]) for row in rows}
 
-    def refused_since_last_delivery(self) -> list[Entry]:
-        """Files that arrived with the open delivery but are no reports."""
+    def bystanders(self) -> list[Entry]:
+        """Files that arrived with the open delivery but give nothing to train on."""
         return self._all(
-            "select * from files where state in ('refused', 'nothing') and delivery is null order by id"
+            "select * from files where state in ('refused', 'nothing', 'duplicate') and delivery is null"
+            " order by id"
         )
 
     def assign(self, ids: Sequence[int], delivery: str) -> None:

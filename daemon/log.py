@@ -7,12 +7,12 @@ import logging
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
 
 import structlog
 from structlog.typing import Processor
 
 from config.settings import Log
+from daemon.readable import printable, readable
 from jobs import files
 
 SHARED: tuple[Processor, ...] = (
@@ -49,7 +49,7 @@ def configure(folder: Path, settings: Log, console: bool = True) -> None:
     for handler in handlers:
         handler.setFormatter(lines)
     if console:
-        handlers.append(_console())
+        handlers.append(_console(lines))
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(settings.level.upper())
@@ -61,18 +61,27 @@ def configure(folder: Path, settings: Log, console: bool = True) -> None:
     )
 
 
-def _console() -> logging.Handler:
+def _console(lines: logging.Formatter) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=list(SHARED),
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
-            ],
-        )
-    )
+    handler.setFormatter(_Readable(lines))
     return handler
+
+
+class _Readable(logging.Formatter):
+    """The line that goes into the file, as a person reads it."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record in words, safe for a terminal."""
+        return printable(readable(self.lines.format(record)))
+
+
+def silence() -> None:
+    """Drop our log lines in a process that runs one command: it answers on stdout, where they would be."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 class RunLogs(logging.Handler):
@@ -108,22 +117,3 @@ class RunLogs(logging.Handler):
             if older.exists():
                 older.replace(path.with_name(f"{path.name}.{number + 1}"))
         path.replace(path.with_name(f"{path.name}.1"))
-
-
-def readable(line: str) -> str:
-    """One JSON line as a person reads it: time, level, event, then the rest as key=value."""
-    try:
-        fields: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return line.rstrip("\n")
-    moment = str(fields.pop("timestamp", ""))[:19].replace("T", " ")
-    level = str(fields.pop("level", "")).ljust(7)
-    event = fields.pop("event", "")
-    for key in ("logger", "run", "pid"):
-        fields.pop(key, None)
-    rest = " ".join(f"{key}={_short(value)}" for key, value in fields.items() if value is not None)
-    return f"{moment} {level} {event} {rest}".rstrip()
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from daemon.intake import Intake, stamp_of
-from daemon.ledger import FINAL, Ledger, Stamp
+from daemon.intake import Intake, in_words, stamp_of
+from daemon.ledger import FINAL, Ledger, Stamp, shown
 
 log = structlog.get_logger("sectune.watcher")
 TICK_SECONDS = 0.5
+BURST_SECONDS = 0.2  # events come in bursts; one scan answers them all
+NOT_SEEN = Stamp(0, 0, 0)  # of what could not even be looked at
 IGNORED = re.compile(r"^(\._.*|\.DS_Store|__MACOSX|\.Trashes|Thumbs\.db|desktop\.ini|~\$.*|\..*)$")
 PARTIAL_SUFFIXES = (".crdownload", ".part", ".partial", ".tmp", ".opdownload", ".aria2", ".download")
 PARTIAL_NAME = re.compile(r"^Unconfirmed \d+")
@@ -33,6 +36,7 @@ SF_DATALESS = 0x40000000  # macOS: the content is in the cloud; opening it would
 @dataclass
 class _Watch:
     stamp: Stamp
+    waiting: bool
     since: float
 
 
@@ -48,52 +52,57 @@ class Settling:
         self.last_change = float("-inf")
         self._watched: dict[Path, _Watch] = {}
 
-    def observe(self, path: Path, stamp: Stamp, moment: float) -> bool:
-        """Note what a file looks like at `moment` (seconds, monotonic); True once it has settled."""
-        watch = self._watched.get(path)
-        if watch is None or watch.stamp != stamp:
-            self._watched[path] = _Watch(stamp, moment)
-            self.last_change = moment
-            return self.stable_seconds <= 0
-        return moment - watch.since >= self.stable_seconds
+    def observe(self, path: Path, stamp: Stamp, moment: float, waiting: bool = False) -> bool:
+        """Note what a file looks like at `moment` (seconds, monotonic); True once it has settled.
 
-    def remaining(self, path: Path, moment: float) -> float:
-        """Seconds until the file has settled, if it does not change again."""
-        return max(0.0, self.stable_seconds - (moment - self._watched[path].since))
+        A file that waits for something else (its download) never settles, however long it is still.
+        """
+        watch = self._watched.get(path)
+        if watch is None or (watch.stamp, watch.waiting) != (stamp, waiting):
+            watch = self._watched[path] = _Watch(stamp, waiting, moment)
+            self.last_change = moment
+        return not waiting and moment - watch.since >= self.stable_seconds
 
     def forget(self, path: Path) -> None:
         """Stop watching a file."""
         self._watched.pop(path, None)
 
-    def vanished(self, present: set[Path]) -> list[Path]:
-        """Files that are watched but no longer there; they are forgotten."""
-        gone = [path for path in self._watched if path not in present]
-        for path in gone:
+    def keep_only(self, present: set[Path]) -> None:
+        """Stop watching what is no longer there."""
+        for path in [path for path in self._watched if path not in present]:
             self.forget(path)
-        return gone
 
     @property
     def busy(self) -> bool:
-        """Whether anything has yet to settle."""
-        return bool(self._watched)
+        """Whether anything will settle by itself; a download that was broken off holds nobody up."""
+        return any(not watch.waiting for watch in self._watched.values())
 
 
-def candidates(root: Path) -> Iterator[tuple[Path, str | None]]:
-    """Every regular file below the inbox that counts, with what it waits for (a partial sibling).
+def candidates(
+    root: Path, on_error: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[Path, str | None]]:
+    """Everything below the inbox that counts as a file, with what it waits for (a partial sibling).
 
-    Links are not followed; hidden and system files are passed over.
+    Links are yielded, to be refused with a reason, and not followed; hidden and system files are
+    passed over.
+
+    Args:
+        root: The folder.
+        on_error: Told about each folder that cannot be listed.
     """
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not _passed_over(name))
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=on_error):
+        folders[:] = sorted(name for name in folders if not _passed_over(name, folder=True))
         present = set(names)
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not _passed_over(name) and path.is_file() and not path.is_symlink():
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in sorted((*names, *links)):
+            if not _passed_over(name):
+                path = Path(folder, name)
                 yield path, _waits_for(path, name, present)
 
 
-def _passed_over(name: str) -> bool:
-    return bool(IGNORED.match(name)) or name.endswith(".download")  # Safari's bundle of a running download
+def _passed_over(name: str, folder: bool = False) -> bool:
+    # Safari keeps a running download in a folder name.download; the report appears beside it at the end.
+    return bool(IGNORED.match(name)) or (folder and name.endswith(".download"))
 
 
 def _waits_for(path: Path, name: str, present: set[str]) -> str | None:
@@ -102,8 +111,9 @@ def _waits_for(path: Path, name: str, present: set[str]) -> str | None:
     for suffix in (".part", ".aria2", ".crdownload", ".partial"):
         if name + suffix in present:
             return f"{name}{suffix} to disappear"
-    if getattr(path.stat(), "st_flags", 0) & SF_DATALESS:
-        return "its content to be downloaded from the cloud"
+    with suppress(OSError):  # whoever reads it next says what is wrong
+        if getattr(path.lstat(), "st_flags", 0) & SF_DATALESS:
+            return "its content to be downloaded from the cloud"
     return None
 
 
@@ -134,6 +144,8 @@ class Watcher(threading.Thread):
         self.stopping = stopping
         self.times = intake.desk.settings.inbox
         self.settling = Settling(self.times.stable_seconds)
+        self._ended: dict[Path, Stamp] = {}  # spares a look into the ledger for all that stays in the inbox
+        self._again_at: dict[Path, float] = {}
         self._hint = threading.Event()
         self._observer: BaseObserver | None = None
         self._root_id: tuple[int, int] | None = None
@@ -145,6 +157,8 @@ class Watcher(threading.Thread):
             try:
                 self._watch_root()
                 busy = self.scan(time.monotonic())
+                if not busy:
+                    self.intake.recover()
             except Exception:  # the inbox must outlive any one scan
                 log.exception("scan failed; the next one tries again")
                 busy = False
@@ -152,61 +166,111 @@ class Watcher(threading.Thread):
         self._stop_observer()
 
     def _wait(self, busy: bool) -> None:
-        deadline = time.monotonic() + (TICK_SECONDS if busy else self.times.scan_seconds)
-        while not self.stopping.is_set() and time.monotonic() < deadline:
-            if self._hint.wait(min(TICK_SECONDS, self.times.scan_seconds)) and not busy:
-                break
+        if busy:
+            self.stopping.wait(min(TICK_SECONDS, self.times.scan_seconds))
+        else:
+            deadline = time.monotonic() + self.times.scan_seconds
+            while not self.stopping.is_set() and (left := deadline - time.monotonic()) > 0:
+                if self._hint.wait(min(TICK_SECONDS, left)):
+                    self.stopping.wait(BURST_SECONDS)
+                    break
         self._hint.clear()
 
     def scan(self, moment: float) -> bool:
         """Look at everything once; True if something has yet to settle or a delivery is open."""
-        present = set()
-        for path, waits_for in candidates(self.root):
+        present: set[Path] = set()
+
+        def unlisted(error: OSError) -> None:
+            folder = Path(error.filename)
+            present.add(folder)
+            self._note(folder, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
+
+        for path, waits_for in candidates(self.root, unlisted):
             present.add(path)
             self._look(path, waits_for, moment)
-        for path in self.settling.vanished(present):
-            self.ledger.mark_gone(str(path))
-        if not self.ledger.open_delivery() and not self.ledger.refused_since_last_delivery():
+        self._tidy(present)
+        if not self.ledger.open_delivery() and not self.ledger.bystanders():
             return self.settling.busy
         if not self.settling.busy and moment - self.settling.last_change >= self.times.quiet_seconds:
             self.intake.close()
             return False
         return True
 
+    def _tidy(self, present: set[Path]) -> None:
+        self.settling.keep_only(present)
+        self._ended = {path: stamp for path, stamp in self._ended.items() if path in present}
+        self._again_at = {path: moment for path, moment in self._again_at.items() if path in present}
+        names = {shown(path) for path in present}
+        for entry in self.ledger.unfinished():
+            if entry.path not in names:
+                path = Path(entry.path)
+                (self.ledger.forget if path.is_dir() else self.ledger.mark_gone)(path)
+
     def _look(self, path: Path, waits_for: str | None, moment: float) -> None:
-        stamp = stamp_of(path)
+        try:
+            stamp = stamp_of(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._note(path, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
+            return
+        if self._ended.get(path) == stamp:
+            return
         entry = self.ledger.known(path, stamp)
         if entry is not None and entry.state in FINAL:
-            self.settling.forget(path)
-            return
-        settled = self.settling.observe(path, stamp, moment)
-        if waits_for is not None:
-            self._note(path, stamp, f"waits for {waits_for}")
-        elif not settled:
-            seconds = self.settling.remaining(path, moment)
-            self._note(path, stamp, f"stable in {seconds:.0f} s")
+            self._end(path, stamp)
+        elif entry is not None and entry.state == "failed":
+            self._try_again(path, stamp, moment)
+        elif self.settling.observe(path, stamp, moment, waits_for is not None):
+            self._receive(path, stamp, moment)
         else:
-            self.intake.receive(path, self.root)
-            self.settling.forget(path)
+            stable = f"is read once it has not changed for {self.times.stable_seconds:g} s"
+            self._note(path, stamp, "settling", f"waits for {waits_for}" if waits_for else stable)
 
-    def _note(self, path: Path, stamp: Stamp, reason: str) -> None:
+    def _try_again(self, path: Path, stamp: Stamp, moment: float) -> None:
+        # Not more often than the inbox is scanned anyway, and without keeping the delivery open.
+        if moment >= self._again_at.get(path, moment):
+            self._receive(path, stamp, moment)
+
+    def _receive(self, path: Path, stamp: Stamp, moment: float) -> None:
+        self.settling.forget(path)
+        if self.intake.receive(path, self.root) in FINAL:
+            self._end(path, stamp)
+        else:
+            self._again_at[path] = moment + self.times.scan_seconds
+
+    def _end(self, path: Path, stamp: Stamp) -> None:
+        self.settling.forget(path)
+        self._again_at.pop(path, None)
+        self._ended[path] = stamp
+
+    def _note(self, path: Path, stamp: Stamp, state: str, reason: str) -> None:
         entry = self.ledger.known(path, stamp)
-        if entry is None or entry.reason != reason:
-            self.ledger.note(path, stamp, "settling", reason)
+        if entry is None or (entry.state, entry.reason) != (state, reason):
+            self.ledger.note(path, stamp, state, reason)
 
     def _watch_root(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         status = self.root.stat()
         identity = (status.st_dev, status.st_ino)
-        alive = self._observer is not None and self._observer.is_alive()
-        if alive and identity == self._root_id:
+        if self._is_watching() and identity == self._root_id:
             return
         self._stop_observer()
         observer = Observer()
         observer.schedule(_Hints(self._hint), str(self.root), recursive=True)
-        observer.start()
+        try:
+            observer.start()
+        except OSError as error:  # for example no inotify watch left; the scans alone find everything, later
+            log.warning("no events from the inbox, it is only scanned", reason=str(error))
+            return
         self._observer, self._root_id = observer, identity
         log.info("watching", inbox=str(self.root))
+
+    def _is_watching(self) -> bool:
+        # The observer outlives its emitter, which ends without a word when its folder is replaced; and
+        # the new folder may have the old one's inode.
+        observer = self._observer
+        return observer is not None and all(thread.is_alive() for thread in (observer, *observer.emitters))
 
     def _stop_observer(self) -> None:
         if self._observer is not None:

@@ -158,11 +158,14 @@ def models_list(json: Json = False) -> None:
 
 
 @models_app.command("verify")
-def models_verify(name: str) -> None:
+def models_verify(
+    name: Annotated[str, typer.Argument(help="A model's name, its unambiguous beginning, or CURRENT.")],
+    json: Json = False,
+) -> None:
     """Compute a certified model's name and hashes again from its files."""
     from daemon.cli import histories
 
-    raise typer.Exit(histories.verify_model(worlds.world(), name))
+    raise typer.Exit(histories.verify_model(worlds.world(), name, json))
 
 
 @config_app.command("show")
@@ -192,12 +195,32 @@ def doctor(json: Json = False) -> None:
 @app.command()
 def parse(
     paths: Annotated[list[Path], typer.Argument(help="Reports, folders or archives.", exists=True)],
+    source: Annotated[
+        Path | None, typer.Option(help="A checkout of the scanned code.", exists=True, file_okay=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read reports without training: a verdict for every file, and the findings."""
     from daemon.cli import deliveries
 
-    deliveries.parse(worlds.world(), paths, json)
+    deliveries.parse(worlds.world(), paths, source, json)
+
+
+@app.command()
+def findings(  # noqa: PLR0913 - typer makes an option of each argument
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its unambiguous end.")],
+    tool: Annotated[list[str] | None, typer.Option(help="Only of this tool; repeatable.")] = None,
+    severity: Annotated[list[str] | None, typer.Option(help="Only of this severity.")] = None,
+    cwe: Annotated[list[str] | None, typer.Option(help="Only with this CWE.")] = None,
+    package: Annotated[list[str] | None, typer.Option(help="Only of this package; * fits all.")] = None,
+    fix: Annotated[list[str] | None, typer.Option(help="Only with a fix of this provenance.")] = None,
+    json: Json = False,
+) -> None:
+    """What a run's reports told."""
+    from daemon.cli import findings
+
+    filters = {"tool": tool, "severity": severity, "cwe": cwe, "package": package, "fix": fix}
+    findings.findings(worlds.world(), run_id, findings.wanted(filters), json)
 
 
 @app.command()

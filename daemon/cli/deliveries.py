@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.cli import screen
 from daemon.cli.world import FAILED, OK, World
 from daemon.intake import Desk, Intake
+from daemon.log import silence
 from daemon.watcher import candidates
 from jobs.errors import NotFoundError
 from jobs.findings.limits import limits_of
@@ -16,12 +17,15 @@ from jobs.findings.parse import parse_paths
 
 def submit(world: World, paths: list[Path], force: bool, json: bool) -> int:
     """Make one delivery of the named files; returns the exit code."""
+    silence()
+    found = _files(paths)
     desk = Desk(world.loaded.settings, world.ledger, world.store, world.state / "staging", world.queue.ring)
     intake = Intake(desk)
     delivery = uuid.uuid4().hex
-    for path, root in _files(paths):
-        intake.receive(path, root, delivery, force)
-    run = intake.make_run(delivery)
+    with intake.alone():
+        for path, root in found:
+            intake.receive(path, root, delivery, force)
+        run = intake.make_run(delivery)
     entries = world.ledger.of_delivery(delivery)
     if json:
         screen.emit_json(
@@ -31,28 +35,57 @@ def submit(world: World, paths: list[Path], force: bool, json: bool) -> int:
         for entry in entries:
             screen.say(f"{entry.state:10} {Path(entry.path).name}: {entry.reason}")
     if run is None:
-        screen.note("Nothing new to train on in this delivery; --force takes what was seen before.")
+        screen.note(_why_no_run({entry.state for entry in entries}))
         return FAILED
+    screen.note(f"Follow it with: sectune logs {run.run_id} -f")
     if world.daemon() is None:
         screen.note("The daemon is not running; the run waits until you start it: sectune run")
     return OK
 
 
+def _why_no_run(states: set[str]) -> str:
+    if "accepted" in states:
+        return "No run was made yet; the daemon makes it once that is mended. Nothing is lost."
+    if "failed" in states:
+        return "No run was made: not everything could be read."
+    if "duplicate" in states:
+        return "No run was made: nothing in it is new. To train on it again: sectune submit --force"
+    if not states:
+        return "No run was made: there is no file in it."
+    return "No run was made: there is no report with findings in it."
+
+
 def _files(paths: list[Path]) -> list[tuple[Path, Path]]:
     found = []
-    for path in (path.absolute() for path in paths):
+    for given in paths:
+        # A link that is named by a person is meant to be followed; one inside a folder is not.
+        path = given.resolve() if given.is_symlink() else given.absolute()
         if path.is_dir():
-            found += [(file, path.parent) for file, _ in candidates(path)]
-        elif path.is_file():
+            found += [(file, path.parent) for file in _complete_files(path)]
+        elif path.exists():
             found.append((path, path.parent))
         else:
-            raise NotFoundError(f"There is no file {path}.")
+            raise NotFoundError(f"There is no file {given}.")
     return found
+
+
+def _complete_files(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    files = []
+    for path, waits_for in candidates(folder, refuse):
+        if waits_for is None:
+            files.append(path)
+        else:
+            screen.note(f"left out: {path} waits for {waits_for}")
+    return files
 
 
 def inbox(world: World, limit: int, json: bool) -> None:
     """Every file's state and reason."""
-    entries = world.ledger.entries(limit=limit)
+    ledger = world.seen
+    entries = ledger.entries(limit=limit) if ledger else []
     if json:
         screen.emit_json({"files": [entry.to_json() for entry in entries]})
         return
@@ -73,9 +106,10 @@ def inbox(world: World, limit: int, json: bool) -> None:
     screen.table(("when (UTC)", "state", "file", "reason"), rows)
 
 
-def parse(world: World, paths: list[Path], json: bool) -> None:
+def parse(world: World, paths: list[Path], source: Path | None, json: bool) -> None:
     """Verdicts and findings of some files."""
-    parsed = parse_paths(paths, limits_of(world.loaded.settings))
+    settings = world.loaded.settings
+    parsed = parse_paths(paths, limits_of(settings), source=source or settings.findings.source)
     if json:
         screen.emit_json(parsed.to_json())
         return
@@ -88,10 +122,15 @@ def parse(world: World, paths: list[Path], json: bool) -> None:
                 report.tool,
                 report.format,
                 report.raw_findings,
-                report.reason or "",
+                report.reason or "; ".join(report.warnings),
             )
             for report in parsed.files
         ],
     )
     raw = sum(report.raw_findings for report in parsed.files)
     screen.say(f"\n{len(parsed.files)} files, {raw} findings, {len(parsed.findings)} of them distinct")
+    if found := parsed.context:
+        screen.note(
+            f"{found.found} of {found.places} places were found in the checkout, {found.missing} were not, "
+            f"{found.different} hold other code"
+        )

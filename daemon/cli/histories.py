@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.cli import screen
 from daemon.cli.world import FAILED, OK, World
 from jobs import files
-from jobs.errors import NotFoundError, OperatorError
+from jobs.errors import OperatorError
 from jobs.runs.manifest import Manifest, seconds_between
 from jobs.runs.validation import Check, check_adapters, check_full_model, check_training_data
 
@@ -51,11 +51,13 @@ def show_run(world: World, run_id: str, json: bool) -> None:
     if json:
         screen.emit_json(manifest.model_dump(mode="json"))
         return
-    screen.say(
-        f"{run.run_id}  [bold]{manifest.status}[/]\n{run.folder.root}\nbase model {manifest.base_model}"
-    )
+    screen.say(f"{run.run_id}  ", screen.styled(manifest.status, screen.STYLES.get(manifest.status, "bold")))
+    screen.say(f"{run.folder.root}\nbase model {manifest.base_model}")
     if manifest.status_reason:
         screen.say(f"reason: {manifest.status_reason}")
+    if manifest.status in ("failed", "needs_attention"):
+        screen.say(f"what led to it: sectune logs {run.run_id}")
+        screen.say(f"once that is mended: sectune runs retry {run.run_id}")
     _show_inputs(manifest)
     _show_steps(manifest)
     _show_stages(manifest)
@@ -79,7 +81,8 @@ def _show_steps(manifest: Manifest) -> None:
     screen.say()
     screen.table(("step", "status", "begun", "took", "remark"), rows)
     progress = manifest.progress
-    if progress.iterations and manifest.status == "in_progress":
+    step_now = manifest.next_step()
+    if step_now and progress.iterations and (progress.step, step_now.status) == (step_now.name, "running"):
         screen.say(
             f"{progress.step}: {screen.bar(progress.iteration, progress.iterations)} "
             f"{progress.iteration}/{progress.iterations}, {screen.duration(progress.eta_seconds)} left"
@@ -130,8 +133,10 @@ def _percent(*values: float | None) -> list[str]:
 
 def retry_run(world: World, run_id: str) -> None:
     """Make a failed run unfinished again and ring for it."""
+    from daemon.log import silence
     from jobs import chain
 
+    silence()
     run = world.store.open(run_id)
     with run.driving("sectune runs retry"):
         try:
@@ -153,7 +158,7 @@ def validate_run(world: World, run_id: str, json: bool) -> int:
     else:
         bad = [check for check in checks if not check.passed]
         for check in bad:
-            screen.say(f"[red]FAIL[/] {check.name}: {check.detail}")
+            screen.say(screen.styled("FAIL", "red"), f" {check.name}: {check.detail}")
         screen.say(f"{len(checks)} checks, {len(bad)} failed")
     return OK if all(check.passed for check in checks) else FAILED
 
@@ -205,18 +210,23 @@ def list_models(world: World, json: bool) -> None:
         for model in models
     ]
     screen.table(("", "model", "created (UTC)", "base model", "stage 1", "stage 2", "retention"), rows)
+    for model in models:
+        if model.problem:
+            screen.note(f"{model.name}: {model.problem}")
 
 
-def verify_model(world: World, name: str) -> int:
+def verify_model(world: World, name: str, json: bool) -> int:
     """Compute name and hashes again; exit code 1 if they differ."""
+    from jobs.registry.catalogue import find_model
     from jobs.registry.verify import verify
 
-    entry = world.loaded.settings.paths.models_dir / "certified" / name
-    if not entry.is_dir():
-        raise NotFoundError(f"There is no certified model {name}.", "List them with: sectune models list")
-    problems = verify(entry.resolve())
+    entry = find_model(world.loaded.settings.paths.models_dir / "certified", name)
+    problems = verify(entry)
+    if json:
+        screen.emit_json({"model": entry.name, "problems": list(problems)})
+        return FAILED if problems else OK
     for problem in problems:
-        screen.say(f"[red]FAIL[/] {problem}")
+        screen.say(screen.styled("FAIL", "red"), f" {problem}")
     if not problems:
-        screen.say(f"{entry.resolve().name}: name and every file are as certified")
+        screen.say(f"{entry.name}: name and every file are as certified")
     return FAILED if problems else OK

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli import screen
 from daemon.cli.world import FAILED, NOT_RUNNING, OK, World
-from jobs.runs.manifest import UNFINISHED
+from jobs.runs.manifest import UNFINISHED, Progress
 
 if TYPE_CHECKING:
     from jobs.runs.store import Run
 
 
+PRESENT = ("settling", "accepted", "failed")  # states of the inbox in which something is still to come
+
+
 def status(world: World, json: bool) -> int:
     """What is going on; exit code 3 if no daemon runs."""
     holder = world.daemon()
+    ledger = world.seen
+    seen = ledger.counts() if ledger else {}
     runs, unreadable = world.store.list()
     unfinished = [run for run in runs if run.manifest.status in UNFINISHED]
     attention = [run for run in runs if run.manifest.status == "needs_attention"]
@@ -22,6 +27,7 @@ def status(world: World, json: bool) -> int:
         screen.emit_json(
             {
                 "daemon": holder,
+                "inbox": {"path": str(world.loaded.settings.paths.inbox), "files": seen},
                 "queue": [_summary(run) for run in unfinished],
                 "needs_attention": [_summary(run) for run in attention],
                 "unreadable": [str(item.folder) for item in unreadable],
@@ -30,7 +36,8 @@ def status(world: World, json: bool) -> int:
         )
         return OK if holder else NOT_RUNNING
     screen.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
-    screen.say(f"inbox    {world.loaded.settings.paths.inbox}")
+    present = ", ".join(f"{seen[state]} {state}" for state in PRESENT if seen.get(state))
+    screen.say(f"inbox    {world.loaded.settings.paths.inbox}" + (f"  ({present})" if present else ""))
     finished = sum(run.manifest.status == "completed" for run in runs)
     screen.say(
         f"runs     {len(unfinished)} unfinished, {finished} completed, {len(attention)} need attention"
@@ -50,15 +57,22 @@ def _summary(run: Run) -> dict[str, Any]:
         "status": manifest.status,
         "status_reason": manifest.status_reason,
         "step": step.name if step else None,
-        "progress": manifest.progress.model_dump(),
+        "progress": _progress(run).model_dump(),
         "steps_done": sum(step.status in ("succeeded", "skipped") for step in manifest.steps),
         "steps": len(manifest.steps),
     }
 
 
+def _progress(run: Run) -> Progress:
+    # The next step may not have begun yet; the last one's figures would be shown under its name.
+    step = run.manifest.next_step()
+    progress = run.manifest.progress
+    return progress if step is not None and progress.step == step.name else Progress()
+
+
 def _print_run(run: Run) -> None:
     summary = _summary(run)
-    progress = run.manifest.progress
+    progress = _progress(run)
     screen.say(f"\n{run.run_id}  {summary['status']}  step {summary['steps_done'] + 1} of {summary['steps']}")
     if summary["status_reason"]:
         screen.say(f"  {summary['status_reason']}")
@@ -73,11 +87,13 @@ def _print_run(run: Run) -> None:
         f"{screen.duration(progress.eta_seconds)} left" if progress.eta_seconds is not None else "",
     ]
     screen.say("  " + "  ".join(part for part in parts if part))
+    if run.manifest.status == "needs_attention":
+        screen.say(f"  once that is mended: sectune runs retry {run.run_id}")
 
 
 def queue(world: World, json: bool) -> None:
     """Unfinished runs, and whether the doorbell has rung for them."""
-    rung = world.queue.pending()
+    rung = world.queue.pending() if world.queue_file.exists() else []
     runs = [run for run in world.store.list()[0] if run.manifest.status in UNFINISHED]
     if json:
         screen.emit_json({"runs": [_summary(run) for run in runs], "messages": rung})
@@ -111,8 +127,8 @@ def doctor(world: World, json: bool) -> int:
         screen.emit_json({"checks": [check.to_json() for check in checks]})
     else:
         for check in checks:
-            mark = "[green]ok  [/]" if check.passed else "[red]FAIL[/]"
-            screen.say(f"{mark} {check.id:14} {check.seen}")
+            mark = screen.styled("ok  ", "green") if check.passed else screen.styled("FAIL", "red")
+            screen.say(mark, f" {check.id:14} {check.seen}")
             if not check.passed:
                 screen.say(f"     why it matters: {check.why}\n     fix: {check.fix}")
     return OK if all(check.passed for check in checks) else FAILED

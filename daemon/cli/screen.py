@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daemon.readable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 STYLES = {
     "completed": "green",
@@ -24,14 +27,17 @@ STYLES = {
     "refused": "red",
 }
 BAR_WIDTH = 24
+PIPE_WIDTH = 1000
 
 
 def console(stderr: bool = False) -> Console:
     """A console that keeps quiet about colours where nobody can see them (NO_COLOR, pipes)."""
     from rich.console import Console
 
-    narrow = {} if sys.stdout.isatty() else {"width": 160}
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, **narrow)  # type: ignore[arg-type]
+    # Nobody's window is that wide: whoever reads a pipe wants each row on one line.
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def emit_json(value: Any) -> None:
@@ -39,18 +45,34 @@ def emit_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def say(text: str = "") -> None:
-    """A line of data on stdout, markup and all."""
-    console().print(text)
+def say(*parts: str | Text) -> None:
+    """A line of data on stdout, never broken, so that what is in it can be copied."""
+    console().print(*(_plain(part) for part in parts), sep="", soft_wrap=True)
+
+
+def styled(text: str, style: str) -> Text:
+    """A part of a line in a colour."""
+    from rich.text import Text
+
+    return Text(printable(text), style)
+
+
+def _plain(part: str | Text) -> str | Text:
+    return printable(part) if isinstance(part, str) else part
 
 
 def note(text: str) -> None:
     """A remark on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def complain(error: Exception) -> None:
     """An error on stderr, and what to do about it."""
+    if problems := getattr(error, "problems", None):
+        note(f"sectune: {len(problems)} of the settings cannot be used:")
+        for problem in problems:
+            note(f"  {problem}")
+        return
     note(f"sectune: {getattr(error, 'message', None) or error}")
     if remedy := getattr(error, "remedy", ""):
         note(f"  {remedy}")
@@ -58,15 +80,15 @@ def complain(error: Exception) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A table; cells that name a state get its colour."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
-        cells = [escape("-" if cell is None else str(cell)) for cell in row]
-        grid.add_row(*(f"[{STYLES[cell]}]{cell}[/]" if cell in STYLES else cell for cell in cells))
+        cells = [printable("-" if cell is None else str(cell)) for cell in row]
+        grid.add_row(*(Text(cell, STYLES.get(cell, "")) for cell in cells))
     console().print(grid)
 
 

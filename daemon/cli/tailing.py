@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from daemon.cli import screen
 from daemon.cli.world import FAILED, NEEDS_ATTENTION, OK, World
+from daemon.readable import printable, readable
 from jobs.runs.manifest import UNFINISHED
 from jobs.runs.store import Run
 
@@ -30,31 +34,30 @@ def logs(world: World, run_id: str | None, view: View) -> int:
     """Show a log; with `follow`, the exit code says how the run ended."""
     run = world.store.open(run_id) if run_id else None
     path = world.run_log(run.run_id) if run else world.state / "logs" / "daemon.log"
-    if not path.exists() and not view.follow:
+    if not path.exists():
         screen.note(f"There is no log yet: {path}")
-        return OK
+        if not view.follow:
+            return OK
+    if view.follow and world.daemon() is None and not _is_over(run):
+        screen.note("The daemon is not running, so nothing new will come; start it with: sectune run")
     source = (
         follow(path, view.lines, lambda: _ended(run)) if view.follow else iter(last_lines(path, view.lines))
     )
-    write = (lambda line: line) if view.json else _readable()
+    write = (lambda line: line) if view.json else _readable(run)
     try:
         for line in source:
             sys.stdout.write(write(line).rstrip("\n") + "\n")
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # the way out of following; the run goes on
         return OK
     return _verdict(run) if run and view.follow else OK
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a log; from the rotated file before it, too, where the new one is short."""
-    older = path.with_name(f"{path.name}.1")
-    kept: deque[str] = deque(maxlen=count)
-    for file in (older, path):
-        if file.exists():
-            with file.open(encoding="utf-8", errors="replace") as stream:
-                kept.extend(stream)
-    return list(kept)
+    """The last complete lines of a log; from the rotated file before it, too, where the new one is short."""
+    lines, tail = _begin(path, count)
+    tail.close()
+    return lines
 
 
 def follow(path: Path, lines: int, ended: Callable[[], bool]) -> Iterator[str]:
@@ -63,50 +66,91 @@ def follow(path: Path, lines: int, ended: Callable[[], bool]) -> Iterator[str]:
     Args:
         path: The log.
         lines: How many old lines to begin with.
-        ended: Asked when nothing new has come; True ends the following.
+        ended: Asked when nothing new has come; once it is True, one more look ends the following, since
+            a run's last line is written just after its state.
     """
-    yield from last_lines(path, lines)
-    stream = path.open(encoding="utf-8", errors="replace") if path.exists() else None
-    if stream:
-        stream.seek(0, 2)
-    rest = ""
+    old, tail = _begin(path, lines)
+    yield from old
+    last_look = False
     while True:
-        done = ended()  # asked before reading, so that the last lines are not missed
-        chunk = stream.read() if stream else ""
-        *complete, rest = (rest + chunk).split("\n")
-        yield from complete
-        if not chunk and done:
+        if fresh := tail.lines():
+            yield from fresh
+        elif last_look:
+            tail.close()
             return
-        if not chunk:
-            if _replaced(path, stream.fileno() if stream else None):
-                if stream:
-                    stream.close()
-                stream, rest = path.open(encoding="utf-8", errors="replace"), ""
-                continue
+        else:
+            last_look = ended()
             time.sleep(POLL_SECONDS)
 
 
-def _replaced(path: Path, fd: int | None) -> bool:
-    import os
+class _Tail:
+    """The complete lines that were added to a log since the last look, across its rotation."""
 
-    try:
-        present = path.stat()
-    except FileNotFoundError:
-        return False
-    return fd is None or os.fstat(fd).st_ino != present.st_ino
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream: BinaryIO | None = None
+        self._rest = b""
+
+    def lines(self) -> list[str]:
+        if self._stream is None:
+            self._open()
+        found = self._read()
+        if self._is_replaced():
+            found += self._read()  # what was still written between the look and the rename
+            self.close()
+            self._open()
+            found += self._read()
+        return found
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream, self._rest = None, b""
+
+    def _open(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._stream = self.path.open("rb")
+
+    def _read(self) -> list[str]:
+        if self._stream is None:
+            return []
+        *complete, self._rest = (self._rest + self._stream.read()).split(b"\n")
+        return [line.decode("utf-8", "replace") for line in complete]
+
+    def _is_replaced(self) -> bool:
+        try:
+            present = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return self._stream is not None and os.fstat(self._stream.fileno()).st_ino != present.st_ino
 
 
-def _readable() -> Callable[[str], str]:
-    from daemon.log import readable
+def _begin(path: Path, count: int) -> tuple[list[str], _Tail]:
+    tail = _Tail(path)
+    newest = tail.lines()
+    older = path.with_name(f"{path.name}.1")
+    kept: deque[str] = deque(maxlen=max(0, count))
+    if len(newest) < count and older.exists():
+        before = _Tail(older)
+        kept.extend(before.lines())
+        before.close()
+    kept.extend(newest)
+    return list(kept), tail
 
-    return readable
+
+def _readable(run: Run | None) -> Callable[[str], str]:
+    hidden = ("logger", "pid", "run") if run else ("logger", "pid")
+    return lambda line: printable(readable(line, hidden))
 
 
 def _ended(run: Run | None) -> bool:
-    if run is None:
-        return False
-    run.reload()
-    return run.manifest.status not in UNFINISHED
+    if run is not None:
+        run.reload()
+    return _is_over(run)
+
+
+def _is_over(run: Run | None) -> bool:
+    return run is not None and run.manifest.status not in UNFINISHED
 
 
 def _verdict(run: Run) -> int:

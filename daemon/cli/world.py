@@ -31,20 +31,37 @@ class World:
         return RunStore(self.loaded.settings.paths.models_dir)
 
     @property
+    def ledger_file(self) -> Path:
+        """Where the inbox ledger is, or will be."""
+        return self.state / "inbox.db"
+
+    @property
+    def queue_file(self) -> Path:
+        """Where the queue is, or will be."""
+        return self.state / "queue.db"
+
+    @property
     def ledger(self) -> Ledger:
-        """The inbox ledger."""
+        """The inbox ledger; it is created."""
         from daemon.ledger import Ledger
         from jobs.files import private_folder
 
-        return Ledger(private_folder(self.state) / "inbox.db")
+        private_folder(self.state)
+        return Ledger(self.ledger_file)
 
     @property
     def queue(self) -> Queue:
-        """The queue, to ring and to look."""
+        """The queue, to ring and to look; it is created."""
         from jobs.files import private_folder
         from jobs.queue import Queue
 
-        return Queue(private_folder(self.state) / "queue.db")
+        private_folder(self.state)
+        return Queue(self.queue_file)
+
+    @property
+    def seen(self) -> Ledger | None:
+        """The inbox ledger, to look; None if nothing was ever seen. Looking creates nothing."""
+        return self.ledger if self.ledger_file.exists() else None
 
     def daemon(self) -> str | None:
         """What the running daemon says of itself; None if none runs."""

@@ -132,7 +132,8 @@ def _report(scene: Scene, manifest: Manifest) -> None:
     _table_of_examples(manifest)
     _table_of_results(manifest)
     if manifest.status != "completed":
-        screen.say(f"\n[red]The run ended as {manifest.status}[/]: {manifest.status_reason}")
+        ended = screen.styled(f"The run ended as {manifest.status}", "red")
+        screen.say("\n", ended, f": {manifest.status_reason}")
         return
     model = scene.models_dir / "certified" / "CURRENT"
     generate = Path(sys.executable).with_name("mlx_lm.generate")

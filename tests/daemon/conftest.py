@@ -1,0 +1,101 @@
+"""A desk with everything on it, and reports of our own making."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from config.settings import Settings
+from daemon.intake import Desk, Intake
+from daemon.ledger import Ledger
+from daemon.log import silence
+from jobs.files import private_folder
+from jobs.runs.store import RunStore
+
+
+def report(package: str = "requests") -> str:
+    """A Trivy report with one finding that an upgrade mends."""
+    vulnerability = {
+        "VulnerabilityID": "CVE-2018-18074",
+        "PkgName": package,
+        "InstalledVersion": "2.19.0",
+        "FixedVersion": "2.20.0",
+        "Severity": "HIGH",
+        "Title": "credentials sent to another host",
+    }
+    target = {"Target": "requirements.txt", "Class": "lang-pkgs", "Type": "pip"}
+    return json.dumps(
+        {
+            "SchemaVersion": 2,
+            "ArtifactName": "shop",
+            "ArtifactType": "filesystem",
+            "Results": [{**target, "Vulnerabilities": [vulnerability]}],
+        }
+    )
+
+
+EMPTY_REPORT = json.dumps(
+    {"SchemaVersion": 2, "ArtifactName": "shop", "ArtifactType": "filesystem", "Results": []}
+)
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    silence()
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def good() -> Callable[..., str]:
+    return report
+
+
+@pytest.fixture
+def without_findings() -> str:
+    return EMPTY_REPORT
+
+
+@pytest.fixture
+def inbox(settings: Settings) -> Path:
+    return private_folder(settings.paths.inbox)
+
+
+@pytest.fixture
+def rung() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def desk(settings: Settings, rung: list[str]) -> Desk:
+    state = private_folder(settings.paths.state_dir or Path(os.devnull))
+    return Desk(
+        settings,
+        Ledger(state / "inbox.db"),
+        RunStore(settings.paths.models_dir),
+        state / "staging",
+        rung.append,
+    )
+
+
+@pytest.fixture
+def intake(desk: Desk) -> Intake:
+    return Intake(desk)
+
+
+@pytest.fixture
+def drop(inbox: Path, intake: Intake) -> Callable[[str, str | bytes], str]:
+    """Puts a file into the inbox and has it received; returns the state."""
+
+    def put(name: str, content: str | bytes) -> str:
+        path = inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return intake.receive(path, inbox)
+
+    return put
