@@ -100,9 +100,11 @@ class Datasets(Section):
     crossvul: PublicSource
     cvefixes: PublicSource
     domain: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    include_advice: bool
     valid_fraction: Annotated[float, Field(gt=0.0, le=0.4)]
     test_fraction: Annotated[float, Field(gt=0.0, le=0.4)]
     quality_weight_multiplier: Annotated[float, Field(ge=1.0, le=10.0)]
+    augmentation: Annotated[int, Field(ge=0, le=4)]
     context_lines: Annotated[int, Field(ge=0, le=200)]
     replay_ratio: Fraction
 
@@ -175,6 +177,7 @@ class Evaluation(Section):
 
     max_cases: PositiveInt | None
     extra_tokens: Annotated[int, Field(ge=0, le=4096)]
+    batch_size: Annotated[int, Field(ge=1, le=256)]
 
 
 class Fuse(Section):

@@ -20,9 +20,11 @@ app = typer.Typer(
 runs_app = typer.Typer(help="The runs.", invoke_without_command=True)
 models_app = typer.Typer(help="The certified models.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+dataset_app = typer.Typer(help="The training data.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
+app.add_typer(dataset_app, name="dataset")
 
 
 def _version(wanted: bool) -> None:
@@ -48,6 +50,49 @@ def run() -> None:
     from daemon.supervisor import Supervisor
 
     Supervisor(worlds.world().loaded.settings).run()
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
+
+
+@app.command()
+def install(dry_run: DryRun = False) -> None:
+    """Keep the daemon running from login to logout (LaunchAgent, or systemd user unit)."""
+    from daemon.cli import agent
+
+    agent.install(worlds.world(), dry_run)
+
+
+@app.command()
+def uninstall() -> None:
+    """Stop the daemon and any training, and take the agent away. Runs and models stay."""
+    from daemon.cli import agent
+
+    agent.uninstall(worlds.world())
+
+
+@app.command()
+def start() -> None:
+    """Start the installed daemon."""
+    from daemon.cli import agent
+
+    agent.start(worlds.world())
+
+
+@app.command()
+def stop() -> None:
+    """Stop the installed daemon until `start` or the next login; a training goes on."""
+    from daemon.cli import agent
+
+    agent.stop(worlds.world())
+
+
+@app.command()
+def restart() -> None:
+    """Stop and start the installed daemon, for example after an upgrade; a training goes on."""
+    from daemon.cli import agent
+
+    agent.restart(worlds.world())
 
 
 @app.command()
@@ -223,14 +268,76 @@ def findings(  # noqa: PLR0913 - typer makes an option of each argument
     findings.findings(worlds.world(), run_id, findings.wanted(filters), json)
 
 
-@app.command()
-def agent(
+@dataset_app.command("build")
+def dataset_build(  # noqa: PLR0913 - typer makes an option of each argument
+    out: Annotated[Path, typer.Option(help="The folder to fill; what an earlier build left is replaced.")],
+    stage: Annotated[int, typer.Option(min=1, max=2, help="1: public fixes. 2: fixes of findings.")] = 1,
+    crossvul: Annotated[str | None, typer.Option(help="Folder, file or Hub id, for stage 1.")] = None,
+    cvefixes: Annotated[str | None, typer.Option(help="Folder, file or Hub id, for stage 1.")] = None,
+    reports: Annotated[list[Path] | None, typer.Option(help="Scan reports, for stage 2.")] = None,
+    more_reports: Annotated[list[Path] | None, typer.Argument(metavar="[REPORT]...")] = None,
+    stage1: Annotated[Path | None, typer.Option(help="Stage 1's training data, for stage 2.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="A checkout of the scanned code.", exists=True, file_okay=False)
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="A tokenizer's folder; without one, the base model's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Build one stage's training data; no daemon is needed."""
+    from daemon.cli import datasets
+
+    wanted = datasets.Build(
+        stage,
+        out,
+        tokenizer,
+        {"crossvul": crossvul, "cvefixes": cvefixes},
+        [*(reports or []), *(more_reports or [])],
+        stage1,
+        source,
+    )
+    datasets.build(worlds.world(), wanted, json)
+
+
+Target = Annotated[str, typer.Argument(metavar="RUN|FOLDER", help="A run, or a folder of training data.")]
+StageOption = Annotated[int | None, typer.Option(min=1, max=2, help="Which stage of a run.")]
+
+
+@dataset_app.command("show")
+def dataset_show(  # noqa: PLR0913 - typer makes an option of each argument
+    target: Target,
+    stage: StageOption = None,
+    part: Annotated[str | None, typer.Option(help="train, valid or test.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    cwe: Annotated[str | None, typer.Option(help="Only with this CWE.")] = None,
+    number: Annotated[int | None, typer.Option(help="Only this line of its part, from 1.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", help="At most this many.")] = 3,
+    json: Json = False,
+) -> None:
+    """Examples as a person reads them."""
+    from daemon.cli import datasets
+
+    view = datasets.View(part, source, cwe, number, count)
+    datasets.show(worlds.world(), target, stage, view, json)
+
+
+@dataset_app.command("stats")
+def dataset_stats(target: Target, stage: StageOption = None, json: Json = False) -> None:
+    """What a data set holds, what was left out and why."""
+    from daemon.cli import datasets
+
+    datasets.stats(worlds.world(), target, stage, json)
+
+
+@app.command("agent")
+def agent_list(
     label: Annotated[str, typer.Option(help="The agent's label.")] = "io.sectune.agent",
 ) -> None:
     """Print the LaunchAgent's property list for this installation (macOS)."""
-    from daemon.cli import settings
+    from daemon.cli import agent
 
-    settings.print_agent(worlds.world(), label)
+    agent.print_list(worlds.world(), label)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli import screen
+from daemon.cli.agent import state_in_words
 from daemon.cli.world import FAILED, NOT_RUNNING, OK, World
 from jobs.runs.manifest import UNFINISHED, Progress
 
@@ -23,10 +24,12 @@ def status(world: World, json: bool) -> int:
     runs, unreadable = world.store.list()
     unfinished = [run for run in runs if run.manifest.status in UNFINISHED]
     attention = [run for run in runs if run.manifest.status == "needs_attention"]
+    agent = state_in_words(world)
     if json:
         screen.emit_json(
             {
                 "daemon": holder,
+                "agent": agent,
                 "inbox": {"path": str(world.loaded.settings.paths.inbox), "files": seen},
                 "queue": [_summary(run) for run in unfinished],
                 "needs_attention": [_summary(run) for run in attention],
@@ -36,6 +39,8 @@ def status(world: World, json: bool) -> int:
         )
         return OK if holder else NOT_RUNNING
     screen.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
+    if agent:
+        screen.say(f"agent    {agent}")
     present = ", ".join(f"{seen[state]} {state}" for state in PRESENT if seen.get(state))
     screen.say(f"inbox    {world.loaded.settings.paths.inbox}" + (f"  ({present})" if present else ""))
     finished = sum(run.manifest.status == "completed" for run in runs)

@@ -97,5 +97,7 @@ def exit_code_of(error: Exception) -> int | None:
         "DeliveryRefused": FAILED,
         "NetworkError": FAILED,
         "ChildFailed": FAILED,
+        "ServiceError": FAILED,
+        "NoAnswer": FAILED,
     }
     return codes.get(type(error).__name__)

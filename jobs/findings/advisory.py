@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 # The name most tools know comes first; osv-scanner's SARIF picks the CVE too.
 _PREFERENCE = ("CVE-", "GHSA-", "MAL-", "PYSEC-", "GO-", "RUSTSEC-", "OSV-")
 
 
+@lru_cache(maxsize=4096)
 def rank(identifier: str) -> tuple[int, str]:
     """A sort key: the better known the kind of identifier, the smaller."""
     upper = identifier.upper()

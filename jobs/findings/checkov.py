@@ -6,27 +6,33 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from jobs.findings import cwe, packages, severity, shape, versions
+from jobs.findings import packages, severity, shape, versions
 from jobs.findings.finding import Finding, Fix, Location, Package
 from jobs.findings.reading import Reading, Scanner
 from jobs.findings.sarif import Result, generic_finding
+
+_SAMPLE = 100  # frameworks that are looked at to tell the tool
 
 
 def is_report(document: Any) -> bool:
     """Whether a JSON document is Checkov's."""
     if isinstance(document, list):
-        return any(_is_framework(entry) or _is_summary(entry) for entry in document)
+        listed = shape.first_mappings(document, _SAMPLE)
+        return any(_is_framework(entry) or _is_summary(entry) for entry in listed)
     return _is_framework(document) or _is_summary(document)
 
 
 def _is_framework(value: Any) -> bool:
-    return isinstance(value, dict) and "check_type" in value and "results" in value
+    if not isinstance(value, dict) or "results" not in value:
+        return False
+    return "check_type" in value or isinstance(shape.dig(value, "results", "failed_checks"), list)
 
 
 def _is_summary(value: Any) -> bool:
     """What Checkov prints when it found nothing to scan."""
     keys = {str(key).replace("_", "") for key in value} if isinstance(value, dict) else set()
-    return {"passed", "failed", "resourcecount"} <= keys and "results" not in keys
+    told = "resourcecount" in keys or "checkovversion" in keys
+    return {"passed", "failed"} <= keys and told and "results" not in keys
 
 
 def read(document: Any, reading: Reading) -> None:
@@ -160,12 +166,12 @@ def _with_package(finding: Finding, details: dict[str, Any]) -> Finding:
 
 def from_sarif(result: Result) -> Finding:
     """A finding out of Checkov's SARIF; its columns are invented and its description stands in the rule."""
-    base = generic_finding(result, "checkov")
-    place = base.location
+    place = result.locations[0] if result.locations else None
     if place:
         place = replace(place, path=place.path.lstrip("/"), start_column=None, end_column=None)
-    title = shape.first_line(shape.text(shape.dig(result.rule, "shortDescription", "text")) or base.message)
-    return replace(base, title=title or base.rule, location=place, cwes=cwe.joined([base.cwes]))
+    short = shape.text(shape.dig(result.rule, "shortDescription", "text"))
+    title = shape.first_line(short or result.message or result.about.described) or result.rule_id
+    return generic_finding(result, "checkov", title=title, location=place)
 
 
 def _is_driver(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from jobs.findings import shape
 
@@ -16,8 +17,13 @@ def of(*values: object) -> tuple[str, ...]:
 
     Knows "CWE-78: ...", "external/cwe/cwe-079", "cwe:79".
     """
-    found = {int(match) for value in values for entry in _strings(value) for match in _NAMED.findall(entry)}
-    return tuple(f"CWE-{number}" for number in sorted(found))
+    found = {number for value in values for entry in _strings(value) for number in _numbers(entry)}
+    return tuple(f"CWE-{number}" for number in sorted(found)) if found else ()
+
+
+@lru_cache(maxsize=4096)  # a report names the same few CWEs and tags thousands of times
+def _numbers(entry: str) -> tuple[int, ...]:
+    return tuple(int(match) for match in _NAMED.findall(entry))
 
 
 def bare(value: object) -> tuple[str, ...]:

@@ -8,11 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
-
+from jobs.findings import large, markup
 from jobs.findings.reading import Refused
 
 # UTF-32 before UTF-16: its little-endian mark begins with UTF-16's.
@@ -26,15 +24,8 @@ _MARKS = (
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]{0,200}encoding=["']([A-Za-z0-9._-]{1,40})["']""")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|"|[{}\[\]]', re.DOTALL)
 _JSON_LINE = re.compile(r"^(?=[\[{])", re.MULTILINE)
-_XML_ROOT = re.compile(r"<([A-Za-z_][\w.-]*(?::[\w.-]+)?)[\s/>]")
-# Not allowed in XML 1.0, yet ZAP copies them out of web pages.
-_XML_ILLEGAL = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]|&#(?:x0*([0-9a-fA-F]+)|0*(\d+));"
-)
-_ZAP = "<OWASPZAPReport"
 # Only so many places are tried behind leading log lines, so that a hostile file costs no quadratic time.
 _MAX_STARTS = 50
-_HTML = re.compile(r"<(!doctype html|html[\s>]|head[\s>]|body[\s>])", re.IGNORECASE)
 _MARKDOWN = re.compile(r"^(#{1,6} \S|```|\|.*\|\s*$|[-*] \[|\[!\[)", re.MULTILINE)
 _TABLE = re.compile(r"^(\+[-=+]{3,}|[─│┌╭═║╔├└┏┃━]|[-=]{3,}\s+[-=]{3,})", re.MULTILINE)
 _YAML = re.compile(r"\A(---\s|[\w.-]+:(\s|$))")
@@ -55,15 +46,17 @@ def open_document(data: bytes) -> Document:
     Raises:
         Refused: It is empty, no text, neither JSON nor XML, or ends too early; the message says which.
     """
+    if len(data) >= large.LARGE and (root := markup.large_root(data)) is not None:
+        return Document(None, root)
     text, warnings = to_text(data)
     start = text.lstrip()
     if not start:
         raise Refused("empty file")
-    if start[0] not in "{[" and _ZAP in text:
-        root, more = _xml_behind_text(text)
+    if start[0] not in "{[" and markup.ZAP in text:
+        root, more = markup.behind_text(text)
         return Document(None, root, (*warnings, *more))
     if start[0] == "<":
-        root, more = _other_xml(start)
+        root, more = markup.parse(start)
         return Document(None, root, (*warnings, *more))
     value, more = _json(text)
     return Document(value, None, (*warnings, *more))
@@ -126,16 +119,29 @@ def _loads(text: str) -> Any:
         json.JSONDecodeError: It is not JSON.
         Refused: It is nested too deeply.
     """
+    if len(text) >= large.LARGE and (found := _decode_large(text)):
+        return found[0]
+    try:
+        return _small(text)
+    except RecursionError as error:
+        raise Refused("nested too deeply to be a report") from error
+
+
+def _small(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         if not error.msg.startswith("Invalid control character"):
             raise
         return json.loads(text, strict=False)  # raw tabs and newlines inside strings are common and harmless
-    except RecursionError as error:
-        raise Refused("nested too deeply to be a report") from error
     except ValueError:  # an integer beyond Python's limit of 4300 digits
         return json.loads(text, parse_int=_any_int, strict=False)
+
+
+def _decode_large(text: str) -> tuple[Any, int] | None:
+    start = len(text) - len(text.lstrip())
+    found = large.decode(text, start, _any_int)
+    return found if found and not text[found[1] :].strip() else None
 
 
 def _any_int(digits: str) -> int | None:
@@ -146,14 +152,16 @@ def _embedded(text: str, error: json.JSONDecodeError) -> tuple[Any, tuple[str, .
     """JSON with text around it; a file that ends inside its first value is refused as incomplete."""
     for start in _starts(text):
         try:
-            value, end = json.JSONDecoder(strict=False, parse_int=_any_int).raw_decode(text, start)
+            found = large.decode(text, start, _any_int) if len(text) >= large.LARGE else None
+            decoder = json.JSONDecoder(strict=False, parse_int=_any_int)
+            value, end = found or decoder.raw_decode(text, start)
         except json.JSONDecodeError as inner:
             if _is_cut(text, start, inner):
                 raise Refused(_cut_message(text, start)) from error
             continue
         except RecursionError as inner:
             raise Refused("nested too deeply to be a report") from inner
-        if isinstance(value, list) and value and not any(isinstance(entry, dict) for entry in value):
+        if isinstance(value, list) and value and not any(isinstance(entry, dict) for entry in value[:100]):
             continue  # "[1]" or "[12:30]" of a log line
         return value, _around(text, start, end)
     raise Refused(_not_json(text, error))
@@ -217,76 +225,10 @@ def _not_json(text: str, error: json.JSONDecodeError) -> str:
 
 def kind_of_text(head: str) -> str:
     """The kind of a text that is neither JSON nor XML, for the refusal."""
-    kinds = ((_HTML, "HTML page"), (_TABLE, "plain table"), (_MARKDOWN, "Markdown"), (_YAML, "YAML"))
+    kinds = ((markup.HTML, "HTML page"), (_TABLE, "plain table"), (_MARKDOWN, "Markdown"), (_YAML, "YAML"))
     for pattern, name in kinds:
         if pattern.search(head):
             return name
     rows = head.splitlines()[:2]
     counts = [{row.count(mark) for row in rows} for mark in ",;\t"]
     return "CSV" if any(len(count) == 1 and min(count) > 1 for count in counts) else "plain text"
-
-
-def _xml_behind_text(text: str) -> tuple[Element, tuple[str, ...]]:
-    """ZAP's XML; ZAP's console output may stand before its declaration."""
-    root_at = text.index(_ZAP)
-    declared = text.rfind("<?xml", 0, root_at)
-    start = declared if declared >= 0 else root_at
-    before = text[:start].strip()
-    warnings = (f"{len(before.splitlines())} lines before the report were ignored",) if before else ()
-    root, more = _xml(text[start:].rstrip())
-    return root, (*warnings, *more)
-
-
-def _other_xml(text: str) -> tuple[Element, tuple[str, ...]]:
-    if _HTML.match(text) or _HTML.search(text[:2000]):
-        raise Refused("not a report (HTML page)")
-    return _xml(text)
-
-
-def _xml(text: str) -> tuple[Element, tuple[str, ...]]:
-    try:
-        return _element(text), ()
-    except ParseError as error:
-        cleaned = _XML_ILLEGAL.sub(_legal, text)
-        if cleaned == text:
-            raise Refused(_broken_xml(text, error)) from error
-    try:
-        return _element(cleaned), ("characters that XML does not allow were left out",)
-    except ParseError as error:
-        raise Refused(_broken_xml(text, error)) from error
-
-
-def _element(text: str) -> Element:
-    try:
-        root: Element = fromstring(text)
-    except DefusedXmlException as error:
-        raise Refused(
-            f"XML with entity or external declarations is not read ({type(error).__name__})"
-        ) from error
-    except (ValueError, LookupError) as error:
-        raise Refused(f"not readable XML: {error}") from error
-    return root
-
-
-def _legal(match: re.Match[str]) -> str:
-    digits = match[1] or match[2]
-    if not digits or len(digits) > 7:
-        return ""
-    code = int(digits, 16 if match[1] else 10)
-    allowed = (
-        code in (9, 10, 13)
-        or 0x20 <= code <= 0xD7FF
-        or 0xE000 <= code <= 0xFFFD
-        or 0x10000 <= code <= 0x10FFFF
-    )
-    return match[0] if allowed else ""
-
-
-def _broken_xml(text: str, error: ParseError) -> str:
-    name = _XML_ROOT.search(text)
-    if name is None:
-        return "not a report (plain text)"
-    line = error.position[0]
-    if f"</{name[1]}>" not in text:
-        return f"not complete XML: ends inside <{name[1]}> at line {text.count(chr(10)) + 1}"
-    return f"not well-formed XML: {error} (root <{name[1]}>, line {line})"

@@ -36,6 +36,21 @@ class Severity:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The function or class that holds the place, out of a checkout; lines as in `Location`.
+
+    `path` is below the checkout. `code` is the whole text, None where it is too long to show.
+    """
+
+    kind: str  # function or class
+    name: str
+    path: str
+    start_line: int
+    end_line: int
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """Where in the code: lines are 1-based and inclusive, columns 1-based, the end column exclusive.
 
@@ -50,6 +65,7 @@ class Location:
     end_column: int | None = None
     valid: bool = True
     snippet: tuple[tuple[int, str], ...] = ()
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +170,5 @@ def _location(value: dict[str, Any] | None) -> Location | None:
     if value is None:
         return None
     snippet = tuple((int(number), str(text)) for number, text in value["snippet"])
-    return Location(**{**value, "snippet": snippet})
+    context = value.get("context")
+    return Location(**{**value, "snippet": snippet, "context": Context(**context) if context else None})

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from jobs.findings import advisory, cwe, packages, severity, shape, versions
 from jobs.findings.finding import Finding, Fix, Package, Severity
 from jobs.findings.reading import Left, Reading, Scanner
-from jobs.findings.sarif import Result, generic_finding
+from jobs.findings.sarif import Result, generic_finding, title
 
 _SARIF_PACKAGE = re.compile(r"Package '(.+?)@([^@']*)' is vulnerable to '([^']+)'")
 _SARIF_ALIASES = re.compile(r"\(also known as ([^)]*)\)")
 _FIXED_TABLE = re.compile(r"### Fixed Versions\s+\|[^\n]*\n\|[^\n]*\n((?:\|[^\n]*(?:\n|$))+)")
+
+_SAMPLE = 100  # results that are looked at to tell the tool
 
 
 def is_report(document: Any) -> bool:
@@ -23,14 +25,24 @@ def is_report(document: Any) -> bool:
         return False
     if "experimental_config" in document and "results" in document:
         return True
-    entries = shape.mappings(document.get("results"))
-    return any(isinstance(e.get("source"), dict) and isinstance(e.get("packages"), list) for e in entries)
+    entries = shape.first_mappings(document.get("results"), _SAMPLE)
+    return any(
+        isinstance(entry.get("source", entry.get("packageSource")), dict)
+        and isinstance(entry.get("packages", 0), list | None)
+        for entry in entries
+    )
+
+
+def _source(result: Any) -> dict[str, Any]:
+    """Where a result's packages were found; the first releases said `packageSource`."""
+    found = shape.mapping(result)
+    return shape.mapping(found.get("source")) or shape.mapping(found.get("packageSource"))
 
 
 def read(document: Any, reading: Reading) -> None:
     """Read every vulnerability of every package; the advisories of one group become one when merged."""
     for pointer, result in reading.entries(document.get("results"), "/results"):
-        source = shape.text(shape.dig(result, "source", "path"))
+        source = shape.text(_source(result).get("path"))
         for place, entry in reading.entries(shape.mapping(result).get("packages"), f"{pointer}/packages"):
             listed = shape.mapping(entry).get("vulnerabilities")
             for spot, record in reading.entries(listed, f"{place}/vulnerabilities"):
@@ -43,7 +55,8 @@ def _vulnerability(record: dict[str, Any], entry: dict[str, Any], source: str | 
     own = shape.text(record["id"])
     if own is None:
         raise ValueError("an advisory without an id")
-    found = _package(shape.mapping(entry["package"]), source)
+    subject = shape.mapping(entry["package"] if "package" in entry else entry["Package"])
+    found = _package(subject, source)
     group = _group(own, entry)
     members = {
         own,
@@ -64,7 +77,7 @@ def _vulnerability(record: dict[str, Any], entry: dict[str, Any], source: str | 
         severity=_severity(record, group),
         cwes=_cwes(record),
         package=found,
-        fix=_fix(record, shape.mapping(entry["package"]), found),
+        fix=_fix(record, subject, found),
     )
 
 
@@ -210,23 +223,28 @@ def _holds(interval: Interval, package: Package) -> bool:
 
 def from_sarif(result: Result) -> Finding:
     """A finding out of OSV-Scanner's SARIF: package in the message, fixed versions in the rule's table."""
-    base = generic_finding(result, "osv")
     match = _SARIF_PACKAGE.search(result.message)
     if match is None:
-        return base
+        return generic_finding(result, "osv")
     name, installed = match[1], match[2] or None
     manifest = result.locations[0].path if result.locations else None
     kind = packages.type_of_manifest(manifest)
     found = Package(name, installed, kind, packages.make_purl(kind, name, installed), manifest)
     also = _SARIF_ALIASES.search(result.message)
     named = re.findall(r"'([^']+)'", also[1]) if also else []
-    members = {base.rule, match[3], *named, *shape.texts(result.rule.get("deprecatedIds"))}
+    members = {result.rule_id, match[3], *named, *shape.texts(result.rule.get("deprecatedIds"))}
     rule, aliases = advisory.preferred(members)
-    summary = base.title.removeprefix(f"{base.rule}: ")
     text = shape.text(shape.dig(result.rule, "fullDescription", "text")) or result.message
-    fix = _table_fix(result.rule, found)
-    return replace(
-        base, rule=rule, aliases=aliases, title=summary, message=text, location=None, package=found, fix=fix
+    return generic_finding(
+        result,
+        "osv",
+        rule=rule,
+        aliases=aliases,
+        title=title(result).removeprefix(f"{result.rule_id}: "),
+        message=text,
+        location=None,
+        package=found,
+        fix=_table_fix(result.rule, found),
     )
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from jobs import files
-from jobs.findings import archive, decode, detect
+from jobs.findings import archive, checkout, decode, detect
 from jobs.findings.archive import Limits
 from jobs.findings.finding import Finding
 from jobs.findings.merge import merge
 from jobs.findings.reading import Reading, Refused, Skipped, sha256
 
 Verdict = Literal["parsed", "parsed_with_warnings", "empty", "refused"]
-__all__ = ["FileReport", "Limits", "Parsed", "Skipped", "parse_paths"]
+__all__ = ["FileReport", "Limits", "Parsed", "Skipped", "parse_bytes", "parse_paths"]
 _HEAD = 512  # bytes that tell an archive; tar's mark stands at 257
 _log = logging.getLogger("sectune.findings")
 
@@ -68,10 +68,11 @@ class Parsed:
     files: tuple[FileReport, ...]
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
+    context: checkout.Context | None = None  # only where a checkout was given
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
-        return {
+        value = {
             "files": [report.to_json() for report in self.files],
             "distinct_findings": len(self.findings),
             "findings": [finding.to_json() for finding in self.findings],
@@ -80,18 +81,25 @@ class Parsed:
                 for entry in self.skipped
             ],
         }
+        return value if self.context is None else {**value, "source": asdict(self.context)}
 
 
-def parse_paths(paths: Iterable[Path], limits: Limits, *, root: Path | None = None) -> Parsed:
+def parse_paths(
+    paths: Iterable[Path], limits: Limits, *, root: Path | None = None, source: Path | None = None
+) -> Parsed:
     """Parse files, folders and archives; whatever they hold, no exception leaves.
 
     Args:
         paths: Files and folders; folders are walked in sorted order, links in them are not followed.
         limits: How large files and archives may be.
         root: Where given, paths are shown relative to it.
+        source: A checkout of the scanned code; the code around each finding is taken from it.
 
     Returns:
         Verdicts in the order of the paths; findings in an order of their own that does not depend on it.
+
+    Raises:
+        OperatorError: `source` is no folder.
     """
     reports: list[FileReport] = []
     findings: list[Finding] = []
@@ -101,7 +109,11 @@ def parse_paths(paths: Iterable[Path], limits: Limits, *, root: Path | None = No
             reports.append(report)
             findings += reading.findings
             skipped += reading.skipped
-    return Parsed(tuple(reports), merge(findings), tuple(skipped))
+    merged = merge(findings)
+    if source is None:
+        return Parsed(tuple(reports), merged, tuple(skipped))
+    placed, context = checkout.add_context(merged, source)
+    return Parsed(tuple(reports), placed, tuple(skipped), context)
 
 
 def _walk(paths: Iterable[Path], root: Path | None) -> Iterator[tuple[Path, str]]:
@@ -138,7 +150,7 @@ def _parse_file(path: Path, shown: str, limits: Limits) -> Iterator[tuple[FileRe
         yield _unread(path, shown, error)
         return
     if packed is None:
-        yield _parse_bytes(data, Reading(shown, sha256(data)))
+        yield parse_bytes(data, Reading(shown, sha256(data)))
     else:
         yield from _parse_archive(data, shown, path.name, limits)
 
@@ -167,7 +179,7 @@ def _parse_archive(
             if member.refused:
                 yield _report(reading, len(member.data), member.refused), reading
             else:
-                yield _parse_bytes(member.data, reading)
+                yield parse_bytes(member.data, reading)
         if count == 0:
             yield _report(whole, len(data), "the archive holds no files"), whole
     except Refused as refused:
@@ -177,8 +189,11 @@ def _parse_archive(
         yield _report(whole, len(data), f"internal error while unpacking: {type(error).__name__}"), whole
 
 
-def _parse_bytes(data: bytes, reading: Reading) -> tuple[FileReport, Reading]:
-    """Read one report; the last resort keeps one bad file from losing its delivery."""
+def parse_bytes(data: bytes, reading: Reading) -> tuple[FileReport, Reading]:
+    """Read one report that is no archive, into a fresh `Reading`.
+
+    The last resort keeps one bad file from losing its delivery.
+    """
     reason: str | None = None
     try:
         archive.kind(data)

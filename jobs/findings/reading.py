@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
@@ -70,7 +70,9 @@ class Reading:
             self.skip(pointer, f"unreadable record: {type(error).__name__}: {str(error)[:200]}")
             self.warn("some records could not be read")
         else:
-            self.findings.append(replace(found, occurrences=(self.occurrence(pointer),)))
+            # Just built, nobody else holds it: a frozen copy would cost a tenth of the whole reading.
+            object.__setattr__(found, "occurrences", (self.occurrence(pointer),))
+            self.findings.append(found)
 
     def skip(self, pointer: str, reason: str) -> None:
         """Note a record that gives no finding."""

@@ -12,6 +12,7 @@ from jobs.findings.sarif import Result, generic_finding
 
 # Since 1.100, without a login, this stands in place of the code and the fingerprint.
 WITHHELD = "requires login"
+_SAMPLE = 100  # results that are looked at to tell the tool
 
 
 def is_report(document: Any) -> bool:
@@ -24,14 +25,18 @@ def is_report(document: Any) -> bool:
     if not isinstance(results, list):
         return False
     if not results:
-        return isinstance(document.get("errors"), list) and not {"generated_at", "metrics"} & document.keys()
-    named = [entry for entry in shape.mappings(results) if {"check_id", "path", "extra"} <= entry.keys()]
-    return len(named) == len(results) or (bool(named) and isinstance(document.get("errors"), list))
+        told = isinstance(document.get("errors"), list) or isinstance(document.get("paths"), dict)
+        return told and not {"generated_at", "metrics"} & document.keys()
+    # Nobody else writes a `check_id` beside `extra`: a few damaged entries among many do not matter.
+    listed = results[:_SAMPLE]
+    named = [entry for entry in shape.mappings(listed) if {"check_id", "path", "extra"} <= entry.keys()]
+    return len(named) == len(listed) or (bool(named) and isinstance(document.get("errors"), list))
 
 
 def _is_platform(vulns: list[Any], document: dict[str, Any]) -> bool:
     if vulns:
-        return any("advisory" in entry and "matchedDependency" in entry for entry in shape.mappings(vulns))
+        listed = shape.first_mappings(vulns, _SAMPLE)
+        return any("advisory" in entry and "matchedDependency" in entry for entry in listed)
     return "hasMore" in document or "cursor" in document
 
 
@@ -188,13 +193,13 @@ def from_sarif(result: Result) -> Finding:
     Its `fixes` are wrong as literal edits (a part-line region with whole-line text) and are left out;
     the exact edit stands in the JSON of the same scan.
     """
-    base = generic_finding(result, "semgrep")
-    place = base.location
+    place = result.locations[0] if result.locations else None
     if place and any(entry.strip() == WITHHELD for _, entry in place.snippet):
         place = replace(place, snippet=())
-    advice, link = base.message or None, base.fix.link
-    fix = Fix("advice" if advice else "link" if link else "none", advice=advice, link=link)
-    return replace(base, title=shape.first_line(base.message) or base.rule, location=place, fix=fix)
+    message, link = result.message or result.about.described, result.fix.link
+    fix = Fix("advice" if message else "link" if link else "none", advice=message or None, link=link)
+    title = shape.first_line(message) or result.rule_id
+    return generic_finding(result, "semgrep", title=title, location=place, fix=fix)
 
 
 def _is_driver(name: str) -> bool:

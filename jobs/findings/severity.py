@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from jobs.findings.finding import Severity, SeverityLevel
 
@@ -43,6 +44,7 @@ _PRIVILEGES: dict[str, dict[str, float]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def level_of_word(word: str | None) -> SeverityLevel:
     """Our level for a tool's word, "unknown" for one we do not know."""
     return _WORDS.get((word or "").strip().lower().replace("_", "-"), "unknown")
@@ -59,6 +61,7 @@ def level_of_score(score: float) -> SeverityLevel:
     return "low" if score > 0 else "info"
 
 
+@lru_cache(maxsize=4096)
 def build(word: str | None, score: float | None = None, origin: str | None = None) -> Severity:
     """A severity from a word and a score: the word decides the level where we know it."""
     if score is not None and not 0 <= score <= 10:
@@ -69,6 +72,7 @@ def build(word: str | None, score: float | None = None, origin: str | None = Non
     return Severity(level=level, raw=word, score=score, origin=origin)
 
 
+@lru_cache(maxsize=4096)
 def score_of_vector(vector: str) -> float | None:
     """The base score of a CVSS 3.0 or 3.1 vector; None for other versions and broken vectors."""
     if not vector.startswith("CVSS:3."):

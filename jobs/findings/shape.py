@@ -8,6 +8,8 @@ from typing import Any
 
 # Real files stay far below; a larger number is damage, and int arithmetic on it is slow.
 MAX_LINE = 10_000_000
+_NUMBERS = (int, float)
+_NUMERIC = (int, float, str)
 
 
 def text(value: object) -> str | None:
@@ -15,12 +17,23 @@ def text(value: object) -> str | None:
 
     JSON may escape half a surrogate pair; such a string cannot be written as UTF-8 later.
     """
+    if value is None:  # the most common of all: it is asked for everything that a record may hold
+        return None
     if isinstance(value, str):
-        clean = value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-        return clean if clean.strip() else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not value or value.isspace():
+            return None
+        return value if value.isascii() else _encodable(value)
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         return str(value) if _printable(value) else None
     return None
+
+
+def _encodable(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
 
 
 def _printable(value: int | float) -> bool:
@@ -29,16 +42,18 @@ def _printable(value: int | float) -> bool:
 
 def line(value: object) -> int | None:
     """A 1-based line or column number (ZAP and some SARIF writers quote them), or None."""
+    if value is None:
+        return None
     if isinstance(value, str) and value.isdecimal() and len(value) < 9:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not isinstance(value, int) or value is True:
         return None
     return value if 1 <= value <= MAX_LINE else None
 
 
 def number(value: object) -> float | None:
     """A finite number, also from a string, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if value is None or isinstance(value, bool) or not isinstance(value, _NUMERIC):
         return None
     try:
         found = float(value)
@@ -62,8 +77,20 @@ def mappings(value: object) -> list[dict[str, Any]]:
     return [entry for entry in items(value) if isinstance(entry, dict)]
 
 
+def first_mappings(value: object, count: int) -> list[dict[str, Any]]:
+    """The dicts among the first `count` entries of a list: what tells a long list's kind."""
+    return [entry for entry in items(value)[:count] if isinstance(entry, dict)]
+
+
+def listed(value: object) -> object:
+    """A lone object as a list of it: what an XML-to-JSON conversion makes of a list with one entry."""
+    return [value] if isinstance(value, dict) else value
+
+
 def texts(value: object) -> tuple[str, ...]:
     """The strings of a list, or of a lone string."""
+    if not value:
+        return ()
     entries = [value] if isinstance(value, str) else items(value)
     found = (text(entry) for entry in entries)
     return tuple(entry for entry in found if entry is not None)
@@ -72,13 +99,15 @@ def texts(value: object) -> tuple[str, ...]:
 def dig(value: object, *path: str) -> Any:
     """The value below nested keys, or None where a level is missing or not a dict."""
     for key in path:
-        value = mapping(value).get(key)
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
     return value
 
 
 def first_line(value: str, limit: int = 200) -> str:
     """The first line with text, cut to `limit` characters, for titles."""
-    for candidate in value.splitlines():
+    for candidate in value.lstrip()[: 4 * limit].splitlines():
         if stripped := candidate.strip():
             return stripped if len(stripped) <= limit else stripped[: limit - 1] + "…"
     return ""
@@ -86,7 +115,7 @@ def first_line(value: str, limit: int = 200) -> str:
 
 def code_lines(code: str, start: int) -> tuple[tuple[int, str], ...]:
     """Number the lines of a snippet from `start` (1-based); a last newline adds no line."""
-    found = re.split(r"\r\n|\n|\r", code)
+    found = re.split(r"\r\n|\n|\r", code) if "\r" in code else code.split("\n")
     if len(found) > 1 and found[-1] == "":
         found.pop()
     return tuple((start + offset, entry) for offset, entry in enumerate(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from jobs.findings import cwe, packages, severity, shape, versions
@@ -19,6 +19,7 @@ _OS_VERSIONS = (
     (re.compile(r"\.(el|fc|amzn|cm|azl|ph|oe|mga)\d|lp\d{3}\."), "rpm"),
     (re.compile(r"ubuntu|[+~]deb|[+.]dfsg|build\d+$"), "deb"),
 )
+_SAMPLE = 100  # results that are looked at to tell the tool
 _NO_FIX = {"will_not_fix", "end_of_life", "fix_deferred"}
 _CHECK = re.compile(r"(?:AVD-)?([A-Z]{2,})-?0*(\d+)", re.IGNORECASE)
 _SARIF_FIELD = re.compile(
@@ -31,14 +32,14 @@ _OLD_RULE = re.compile(r"\[[A-Z]+\] (?=\S)")  # 0.10 wrote "[MEDIUM] CVE-2019-15
 def is_report(document: Any) -> bool:
     """Whether a JSON document is a Trivy report."""
     if isinstance(document, list):
-        return any(isinstance(entry, dict) and "Target" in entry for entry in document)
+        return any("Target" in entry for entry in shape.first_mappings(document, _SAMPLE))
     if not isinstance(document, dict):
         return False
     if "ClusterName" in document:
         return any(key in document for key in _KUBERNETES)
     if "SchemaVersion" in document:
         return any(key in document for key in ("ArtifactName", "ArtifactType", "Results"))
-    return any("Target" in entry for entry in shape.mappings(document.get("Results")))
+    return any("Target" in entry for entry in shape.first_mappings(document.get("Results"), _SAMPLE))
 
 
 def read(document: Any, reading: Reading) -> None:
@@ -135,6 +136,7 @@ def _severity(record: dict[str, Any]) -> Severity:
     return severity.build(shape.text(record.get("Severity")), None, source)
 
 
+@lru_cache(maxsize=4096)
 def check_id(raw: str) -> str:
     """One spelling for a check's three: DS002, DS-0002, AVD-DS-0002."""
     match = _CHECK.fullmatch(raw)
@@ -238,33 +240,28 @@ def from_sarif(result: Result) -> Finding:
     """
     fields = {name: value.strip() for name, value in _SARIF_FIELD.findall(result.message)}
     link = _SARIF_LINK.search(result.message)
-    base = generic_finding(result, "trivy")
-    raw = _OLD_RULE.sub("", base.rule)
+    raw = _OLD_RULE.sub("", result.rule_id)
     level = severity.build(fields.get("Severity"), result.severity.score, result.severity.origin)
-    url = link[1] if link else base.fix.link
+    url = link[1] if link else result.fix.link
     if not fields.get("Package"):
-        return _sarif_check(base, raw, url, level if fields.get("Severity") else base.severity)
+        return _sarif_check(result, raw, url, level if fields.get("Severity") else result.severity)
     found = _sarif_package(fields, result)
-    return replace(
-        base,
-        rule=raw,
-        severity=level,
-        location=None,
-        package=found,
-        fix=_chosen(found, fields.get("Fixed Version"), url),
-    )
+    fix = _chosen(found, fields.get("Fixed Version"), url)
+    return generic_finding(result, "trivy", rule=raw, severity=level, location=None, package=found, fix=fix)
 
 
-def _sarif_check(base: Finding, raw: str, url: str | None, level: Severity) -> Finding:
+def _sarif_check(result: Result, raw: str, url: str | None, level: Severity) -> Finding:
     rule = raw if raw.upper().startswith(("CVE-", "GHSA-")) else check_id(raw)
-    place = base.location
+    place = result.locations[0] if result.locations else None
     if place and raw == rule and (place.start_line, place.start_column, place.end_column) == (1, 1, 1):
         place = Location(place.path, valid=False)  # Trivy's placeholder for "no line known"
     elif place:  # columns are always 1 and the JSON has none; a secret's line would be in the snippet
         place = Location(place.path, place.start_line, place.end_line, valid=place.valid)
-    aliases = tuple(sorted({*base.aliases, raw} - {rule}))
-    fix = base.fix if base.fix.provenance != "none" else Fix("link" if url else "none", link=url)
-    return replace(base, rule=rule, aliases=aliases, severity=level, location=place, fix=fix)
+    aliases = (raw,) if raw != rule else ()
+    fix = result.fix if result.fix.provenance != "none" else Fix("link" if url else "none", link=url)
+    return generic_finding(
+        result, "trivy", rule=rule, aliases=aliases, severity=level, location=place, fix=fix
+    )
 
 
 def _sarif_package(fields: dict[str, str], result: Result) -> Package:

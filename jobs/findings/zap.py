@@ -16,21 +16,29 @@ _BREAK = re.compile(r"</p\s*>|<br\s*/?>|</li\s*>|</div\s*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LEVELS: dict[str, SeverityLevel] = {"0": "info", "1": "low", "2": "medium", "3": "high"}
 _WORDS = {"informational": "0", "low": "1", "medium": "2", "high": "3"}
-_API_KEYS = {"url", "alert", "param", "evidence", "method"}
+_SAMPLE = 20  # alerts that are looked at to tell the tool
 
 
 def is_report(document: Any) -> bool:
     """Whether a JSON document is ZAP's report or its API's alert list."""
-    if isinstance(document, dict) and "site" in document:
-        return "@version" in document or "@generated" in document
-    return _api_alerts(document) is not None
+    return _report(document) is not None or _api_alerts(document) is not None
+
+
+def _report(document: Any) -> dict[str, Any] | None:
+    """The report itself; a converted XML keeps the root's name around it."""
+    if not isinstance(document, dict):
+        return None
+    inner = shape.mapping(document.get("OWASPZAPReport")) or document
+    stamped = "@version" in inner or "@generated" in inner
+    named = inner is not document or str(inner.get("@programName")).upper().endswith("ZAP")
+    return inner if ("site" in inner and (stamped or named)) or (stamped and named) else None
 
 
 def _api_alerts(document: Any) -> list[Any] | None:
     alerts = document.get("alerts") if isinstance(document, dict) else document
     if not isinstance(alerts, list):
         return None
-    found = any("pluginId" in entry and "risk" in entry for entry in shape.mappings(alerts))
+    found = any("pluginId" in entry and "risk" in entry for entry in shape.first_mappings(alerts, _SAMPLE))
     return alerts if found else None
 
 
@@ -42,11 +50,15 @@ def read(document: Any, reading: Reading) -> None:
         for place, record in reading.entries(alerts, pointer):
             reading.record(place, _api_alert, record)
         return
-    version = shape.text(document.get("@version"))
-    sites = document["site"]
-    for pointer, site in reading.entries([sites] if isinstance(sites, dict) else sites, "/site"):
+    report = _report(document) or {}
+    version = shape.text(report.get("@version"))
+    root = "" if report is document else "/OWASPZAPReport"
+    for pointer, site in reading.entries(shape.listed(report.get("site")), f"{root}/site"):
         name = shape.text(shape.mapping(site).get("@name"))
-        for place, record in reading.entries(shape.mapping(site).get("alerts"), f"{pointer}/alerts"):
+        alerts = shape.mapping(site).get("alerts")
+        if isinstance(alerts, dict) and "alertitem" in alerts:
+            alerts = alerts["alertitem"]
+        for place, record in reading.entries(shape.listed(alerts), f"{pointer}/alerts"):
             reading.record(place, _alert, record, (name, version, "json"))
 
 
@@ -78,7 +90,10 @@ def _alert(record: dict[str, Any], source: tuple[str | None, str | None, str]) -
     site, version, written = source
     if not isinstance(record, dict):
         raise TypeError("an alert is no object")
-    instances = shape.mappings(record.get("instances")) or [record]
+    listed = record.get("instances")
+    if isinstance(listed, dict):  # one instance, or the element around them, of a converted XML
+        listed = listed.get("instance", listed)
+    instances = shape.mappings(shape.listed(listed)) or [record]
     if str(record.get("confidence")).strip() == "0":
         raise Left("marked as a false positive")
     name = shape.text(record.get("name")) or shape.text(record.get("alert"))
@@ -96,7 +111,7 @@ def _alert(record: dict[str, Any], source: tuple[str | None, str | None, str]) -
         aliases=aliases,
         severity=Severity(_LEVELS.get(risk, "unknown"), shape.text(record.get("riskdesc")), None, "riskcode"),
         cwes=cwe.bare(record.get("cweid")),
-        http=_http(instances[0], "uri"),
+        http=_http(instances[0], "uri") or _http(instances[0], "url"),
         resource=site or _origin(shape.text(instances[0].get("uri"))),
         fix=_fix(record),
         warnings=more,

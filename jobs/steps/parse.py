@@ -21,7 +21,7 @@ def run(job: Job) -> Sequence[Path]:
     Raises:
         DeliveryRefused: There is nothing in it that a model could learn; said before any training.
     """
-    parsed = parse_paths([job.folder.reports], limits_of(job.settings))
+    parsed = parse_paths([job.folder.reports], limits_of(job.settings), source=job.settings.findings.source)
     files.private_folder(job.folder.findings.parent)
     files.write_jsonl(job.folder.findings, (finding.to_json() for finding in parsed.findings))
     files.write_jsonl(job.folder.skipped, (asdict(skipped) for skipped in parsed.skipped))
@@ -32,9 +32,13 @@ def run(job: Job) -> Sequence[Path]:
 
 
 def _inputs(before: Sequence[Input], reports: Sequence[FileReport]) -> list[Input]:
-    # What was refused on arrival is not among the stored reports, but stays on the record.
-    refused = [item for item in before if item.verdict == "refused"]
-    return [_input(report) for report in reports] + refused
+    # What was judged on arrival (refused, a report without findings) is not among the stored reports, but
+    # stays on the record; what an earlier try of this step wrote is there again, and counts once.
+    read = [_input(report) for report in reports]
+    again = {(item.name, item.sha256) for item in read}
+    return read + [
+        item for item in before if item.verdict != "received" and (item.name, item.sha256) not in again
+    ]
 
 
 def _input(report: FileReport) -> Input:

@@ -80,6 +80,19 @@ def test_cwes_are_found_however_they_are_written() -> None:
     )
 
 
+@given(
+    kind=st.sampled_from(sorted(packages._SIMPLE)),
+    name=st.from_regex(r"[a-z0-9_.@A-Z-]{1,6}(/[a-z0-9.]{1,4}){0,2}", fullmatch=True),
+    version=st.one_of(st.none(), st.from_regex(r"[0-9a-zA-Z.+~:_-]{1,8}", fullmatch=True)),
+)
+@settings(max_examples=300, deadline=None)
+def test_purls_made_quickly_are_the_library_s(kind: str, name: str, version: str | None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        quick = packages.make_purl.__wrapped__(kind, name, version, "debian")
+        patch.setattr(packages, "_SIMPLE", set())
+        assert packages.make_purl.__wrapped__(kind, name, version, "debian") == quick
+
+
 def test_purls_follow_the_ecosystem_s_way_of_naming() -> None:
     assert packages.make_purl("maven", "org.app:core", "1.0") == "pkg:maven/org.app/core@1.0"
     assert packages.make_purl("npm", "@scope/name", "1.0") == "pkg:npm/%40scope/name@1.0"
