@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from config.settings import BaseModelChoice
 from jobs import files
 from jobs.errors import OperatorError
 from jobs.runs.validation import check_full_model
@@ -25,10 +27,36 @@ def locate(base_models: Path, name: str) -> Path:
     if problems:
         raise OperatorError(
             f"The base model {folder} is not complete: {'; '.join(problems)}.",
-            f"Make it with: mlx_lm.convert --hf-path <hub model> -q --mlx-path {folder} "
-            "(for the default: allenai/OLMo-2-0425-1B-Instruct), or set base_model.name.",
+            "Fetch it with: sectune models pull (base_model.source says from where), or set base_model.name.",
         )
     return folder
+
+
+def is_complete(base_models: Path, name: str) -> bool:
+    """Whether there is a complete model of that name or at that path."""
+    try:
+        locate(base_models, name)
+    except OperatorError:
+        return False
+    return True
+
+
+def pull_request(base_models: Path, choice: BaseModelChoice) -> dict[str, Any]:
+    """What the pulling child is asked for.
+
+    Raises:
+        OperatorError: The settings name no place to fetch it from, or a path that is not ours to fill.
+    """
+    if choice.source is None or Path(choice.name).expanduser().is_absolute():
+        locate(base_models, choice.name)  # says what is missing
+        raise OperatorError("The base model is complete already.")
+    return {
+        "source": choice.source,
+        "revision": choice.revision,
+        "target": str(base_models / choice.name),
+        "bits": choice.bits,
+        "group_size": choice.group_size,
+    }
 
 
 def digest(folder: Path) -> str:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
-from jobs import children
+from jobs import children, control
+from jobs.errors import Held
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Manifest, Progress, now
 from jobs.runs.store import Run
+
+DEVICE_LOCK = "device.lock"
 
 
 class Skip(Exception):
@@ -26,16 +29,18 @@ class Place:
         models_dir: Base models, runs and certified models.
         state_dir: Queue, locks and logs.
         stopping: True once the daemon is stopping.
+        hold: Why the device is not to be used now, in words; None if it may be used.
     """
 
     models_dir: Path
     state_dir: Path
     stopping: Callable[[], bool] = field(default=lambda: False)
+    hold: Callable[[], str | None] = field(default=lambda: None)
 
     @property
     def device_lock(self) -> Path:
         """One device, one lock."""
-        return self.state_dir / "device.lock"
+        return self.state_dir / DEVICE_LOCK
 
     @property
     def base_models(self) -> Path:
@@ -82,21 +87,40 @@ class Job:
         self.manifest.progress = Progress(**{**current, **known, "step": self.step, "updated_at": now()})
         self.save()
 
-    def child(self, module: str, payload: Mapping[str, Any], device: bool = True) -> dict[str, Any]:
+    def child(
+        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+    ) -> dict[str, Any]:
         """Have a child process do this step's heavy part; returns its result.
 
         Args:
             module: The child's module.
             payload: Its request; the same request is never worked on twice.
             device: Whether it needs the device, of which there is one.
+            part: A name of its own for a second child of the same step.
+
+        Raises:
+            EndChild: A person or the machine's power wants it to end now; it has ended.
         """
+        work = self.folder.work(part or self.step)
+        if device and (reason := self.place.hold()):
+            children.end(work)
+            raise Held(reason)
         task = children.Task(
             module=module,
-            work=self.folder.work(self.step),
+            work=work,
             payload=payload,
             log=self.place.run_log(self.run.run_id),
             facts={"run": self.run.run_id, "step": self.step},
             device_lock=self.place.device_lock if device else None,
             preload=self.settings.training.preload_library,
         )
-        return children.drive(task, self.progress, self.place.stopping)
+        return children.drive(task, self.progress, lambda: self._look(device))
+
+    def _look(self, device: bool) -> bool:
+        if self.place.stopping():
+            return True
+        if request := control.asked(self.folder):
+            raise control.Requested(request)
+        if device and (reason := self.place.hold()):
+            raise Held(reason)
+        return False

@@ -54,7 +54,7 @@ class Scene:
             },
             "inbox": {"stable_seconds": 1, "quiet_seconds": 2, "scan_seconds": 2},
             "queue": {"reconcile_seconds": 5},
-            "base_model": {"name": MODEL},
+            "base_model": {"name": MODEL, "source": None},
             "datasets": {
                 "crossvul": {"source": str(DATA / "public" / "crossvul")},
                 "cvefixes": {"source": str(DATA / "public" / "cvefixes"), "revision": None},
@@ -72,6 +72,12 @@ class Scene:
             "stage1": {"iters": 150, "learning_rate": 5.0e-3},
             "stage2": {"iters": 150, "learning_rate": 3.0e-3},
             "evaluation": {"max_cases": 8, "extra_tokens": 8},
+            "gates": {
+                "stage1_exact_match": None,
+                "stage2_exact_match": None,
+                "retention": None,
+                "better_than_current": False,
+            },
             "certify": {"family": "WebAuthn-Security-demo"},
         }
 

@@ -2,19 +2,22 @@
 
 Greedy decoding equals the reference exactly as far as the argmax at each answer position, given the
 reference before it, is the reference's next token. Where they first part, decoding goes on from there
-with the cache already filled.
+with the cache already filled, for several cases at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import mlx.core as mx
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
 PREFILL = 512  # prompt tokens per forward pass, to bound the memory of attention
+FIRST_LOOK = 32  # draft tokens in the first pass: most answers that are wrong part from the reference early
+REFILL = 4  # a batch is filled up when this fraction (1/4) is free: joining copies the whole cache
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,21 @@ class Ending:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One case in tokens.
+
+    Args:
+        prompt: At least one token.
+        reference: The expected answer, with or without its stop token; only a draft.
+        ending: What ends the answer.
+    """
+
+    prompt: Sequence[int]
+    reference: Sequence[int]
+    ending: Ending
+
+
+@dataclass(frozen=True)
 class Generated:
     """One greedy answer: its tokens without the stop token, and whether the limit ended it."""
 
@@ -34,37 +52,120 @@ class Generated:
     drafted: int  # leading tokens that came from the reference
 
 
+@dataclass
+class _Row:
+    """An answer in the making: its tokens so far, and the one that would be next."""
+
+    number: int
+    tokens: list[int]
+    following: int
+    ending: Ending
+    cache: list[Any]
+    drafted: int
+
+    @property
+    def is_finished(self) -> bool:
+        return self.following in self.ending.stop or len(self.tokens) >= self.ending.limit
+
+    @property
+    def generated(self) -> Generated:
+        return Generated(self.tokens, self.following not in self.ending.stop, self.drafted)
+
+
 def greedy(model: Any, prompt: Sequence[int], reference: Sequence[int], ending: Ending) -> Generated:
-    """The model's greedy answer to a prompt.
+    """The model's greedy answer to one question; see `Question`."""
+    return next(greedy_answers(model, [Question(prompt, reference, ending)], 1))[1]
+
+
+def greedy_answers(
+    model: Any, questions: Iterable[Question], batch_size: int
+) -> Iterator[tuple[int, Generated]]:
+    """The model's greedy answer to each question, as it is found: (the question's position, answer).
 
     Args:
         model: An mlx-lm model.
-        prompt: The prompt's tokens, at least one.
-        reference: The expected answer's tokens, with or without the stop token; only a draft.
-        ending: What ends the answer.
+        questions: Best in the order of their lengths, so that those beside each other need like room.
+        batch_size: Answers that are continued at the same time, beyond what their drafts gave.
     """
+    waiting = (_begin(model, number, question) for number, question in enumerate(questions))
+    batch = _Batch(model)
+    more = True
+    while more or batch.rows:
+        if more and (not batch.rows or len(batch.rows) <= batch_size - max(1, batch_size // REFILL)):
+            begun = list(islice(waiting, batch_size - len(batch.rows)))
+            more = bool(begun)
+            yield from ((row.number, row.generated) for row in begun if row.is_finished)
+            batch.join([row for row in begun if not row.is_finished])
+        else:
+            yield from ((row.number, row.generated) for row in batch.step())
+
+
+def _begin(model: Any, number: int, question: Question) -> _Row:
+    """Go with the reference as far as the model would."""
     cache = make_prompt_cache(model)
-    _prefill(model, prompt[:-1], cache)
-    if not can_trim_prompt_cache(cache):
-        reference = []  # a cache that cannot go back cannot hold a draft
-    draft = list(reference[: ending.limit])
-    predicted = _argmax(model, [prompt[-1], *draft], cache)
-    agreed = next(
-        (i for i, token in enumerate(draft) if predicted[i] != token or token in ending.stop), len(draft)
-    )
-    trim_prompt_cache(cache, len(draft) - agreed)
-    return _continue(model, cache, draft[:agreed], predicted[agreed], ending)
+    _prefill(model, question.prompt[:-1], cache)
+    # A cache that cannot go back cannot hold a draft.
+    draft = list(question.reference[: question.ending.limit]) if can_trim_prompt_cache(cache) else []
+    inputs = [question.prompt[-1], *draft]
+    done = 0
+    while True:
+        piece = inputs[done : done + min(PREFILL, max(FIRST_LOOK, done))]
+        for place, token in enumerate(_argmax(model, piece, cache), done):
+            if place == len(draft) or token != draft[place] or token in question.ending.stop:
+                trim_prompt_cache(cache, done + len(piece) - place - 1)
+                return _Row(number, draft[:place], token, question.ending, cache, place)
+        done += len(piece)
 
 
-def _continue(model: Any, cache: list[Any], tokens: list[int], token: int, ending: Ending) -> Generated:
-    drafted = len(tokens)
-    answer = list(tokens)
-    while token not in ending.stop:
-        if len(answer) >= ending.limit:
-            return Generated(answer, True, drafted)
-        answer.append(token)
-        token = _argmax(model, [token], cache)[0]
-    return Generated(answer, False, drafted)
+class _Batch:
+    """Answers that are continued together, each with its own room in one cache."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.rows: list[_Row] = []
+        self.cache: list[Any] = []
+        self.present = mx.array([], mx.int32)  # each row's next token, on the device
+
+    def join(self, rows: list[_Row]) -> None:
+        if not rows:
+            return
+        merged = [type(layers[0]).merge(layers) for layers in zip(*(row.cache for row in rows), strict=True)]
+        for row in rows:
+            row.cache = []
+        tokens = mx.array([row.following for row in rows], mx.int32)
+        if self.rows:
+            for layer, other in zip(self.cache, merged, strict=True):
+                layer.extend(other)
+            tokens = mx.concatenate([self.present, tokens])
+        else:
+            self.cache = merged
+        self.present = tokens
+        self.rows = [*self.rows, *rows]
+
+    def step(self) -> list[_Row]:
+        """One token more for each row; those that are finished leave."""
+        logits = self.model(self.present[:, None], cache=self.cache)
+        following = mx.argmax(logits[:, -1], axis=-1).astype(mx.int32)
+        for row in self.rows:
+            row.tokens.append(row.following)
+        for row, token in zip(self.rows, following.tolist(), strict=True):
+            row.following = token
+        self.present = following
+        finished = [row for row in self.rows if row.is_finished]
+        if finished:
+            self._leave()
+        return finished
+
+    def _leave(self) -> None:
+        kept = [index for index, row in enumerate(self.rows) if not row.is_finished]
+        self.rows = [self.rows[index] for index in kept]
+        if not kept:
+            self.cache = []
+            return
+        chosen = mx.array(kept)
+        for layer in self.cache:
+            layer.filter(chosen)
+        self.present = self.present[chosen]
 
 
 def _prefill(model: Any, tokens: Sequence[int], cache: list[Any]) -> None:

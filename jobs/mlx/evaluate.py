@@ -1,7 +1,7 @@
 """The evaluation child: greedy answers of several models to the same cases, one line each.
 
 Request: `model`, `models` (label and adapter folder or null each), `cases` (a JSONL part), `answers`
-(the file to write), `max_cases` (null: all), `seed` (of the draw), `extra_tokens`.
+(the file to write), `max_cases` (null: all), `seed` (of the draw), `extra_tokens`, `batch_size`.
 Answers that an interrupted child left behind are kept.
 """
 
@@ -9,41 +9,44 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
 from mlx_lm import load as load_model
 
 from jobs import child, files
 from jobs.child import Assignment
-from jobs.mlx.answers import Ending, greedy
+from jobs.errors import OperatorError
+from jobs.mlx.answers import Ending, Generated, Question, greedy_answers
 from jobs.mlx.examples import tokenise
+from jobs.mlx.memory import is_out_of_memory
 
 PARTIAL = "answers.partial.jsonl"
+Questions = dict[int, Question]
+Record = Callable[[int, Generated], None]
 
 
 def run(assignment: Assignment) -> dict[str, Any]:
     """Answer every case with every model.
 
     Returns:
-        Counts and seconds per model.
+        `cases` (asked), `all_cases` (in the part), and per model `seconds` and `batch_size` (what fitted;
+        null where every answer was there already).
     """
     request = assignment.payload
-    rows = draw(list(files.read_jsonl(Path(request["cases"]))), request["max_cases"], request["seed"])
+    everything = list(files.read_jsonl(Path(request["cases"])))
+    rows = draw(everything, request["max_cases"], request["seed"])
     partial = assignment.work / PARTIAL
     rewrite_complete_lines(partial)
-    done = {(row["model"], row["index"]) for row in files.read_jsonl(partial)}
-    seconds = {}
-    for number, model in enumerate(request["models"]):
-        missing = [item for item in rows if (model["label"], item[0]) not in done]
+    seconds, sizes = {}, {}
+    for model in request["models"]:
         began = time.monotonic()
-        if missing:
-            _answer_all(
-                assignment, model, missing, partial, (number * len(rows), len(request["models"]) * len(rows))
-            )
+        sizes[model["label"]] = _answer_missing(assignment, model, rows, partial)
         seconds[model["label"]] = time.monotonic() - began
-    files.write_jsonl(Path(request["answers"]), files.read_jsonl(partial))
-    return {"cases": len(rows), "seconds": seconds}
+    files.write_jsonl(Path(request["answers"]), _in_order(request, partial))
+    return {"cases": len(rows), "all_cases": len(everything), "seconds": seconds, "batch_size": sizes}
 
 
 def draw(rows: list[dict[str, Any]], count: int | None, seed: int) -> list[tuple[int, dict[str, Any]]]:
@@ -59,34 +62,85 @@ def rewrite_complete_lines(path: Path) -> None:
     files.write_jsonl(path, files.read_jsonl(path) if path.exists() else [])
 
 
-def _answer_all(
-    assignment: Assignment,
-    choice: dict[str, Any],
-    rows: list[tuple[int, dict[str, Any]]],
-    partial: Path,
-    place: tuple[int, int],
-) -> None:
-    request = assignment.payload
+def answer_all(model: Any, questions: Questions, batch_size: int, record: Record) -> int:
+    """Answer every question, the longest first; what was recorded is not asked again.
+
+    Returns:
+        The batch size that fitted into memory.
+
+    Raises:
+        OperatorError: Not even one answer at a time fits.
+    """
+    missing = dict(sorted(questions.items(), key=lambda item: -_room(item[1])))
+    while missing:
+        numbers = list(missing)
+        try:
+            for place, answer in greedy_answers(model, list(missing.values()), batch_size):
+                record(numbers[place], answer)
+                del missing[numbers[place]]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise OperatorError(
+                    f"Out of memory with a single answer: {error}", "Use a smaller or quantised base model."
+                ) from error
+            batch_size //= 2
+        mx.clear_cache()
+    return batch_size
+
+
+def _room(question: Question) -> int:
+    return len(question.prompt) + question.ending.limit
+
+
+def _answer_missing(
+    assignment: Assignment, choice: dict[str, Any], rows: list[tuple[int, dict[str, Any]]], partial: Path
+) -> int | None:
+    request, label = assignment.payload, choice["label"]
+    done = {row["index"] for row in files.read_jsonl(partial) if row["model"] == label}
+    missing = [item for item in rows if item[0] not in done]
+    if not missing:
+        return None
     model, tokenizer = load_model(request["model"], adapter_path=choice["adapters"])
-    prepared = [(index, *tokenise(tokenizer, row["messages"])) for index, row in rows]
-    longest = max(len(tokens) - start for _, tokens, start in prepared)
-    ending = Ending(frozenset(tokenizer.eos_token_ids), longest + request["extra_tokens"])
-    for count, (index, tokens, start) in enumerate(prepared, 1):
-        answer = greedy(model, tokens[:start], tokens[start:], ending)
-        files.append_jsonl(
-            partial,
-            {
-                "model": choice["label"],
-                "index": index,
-                "text": tokenizer.decode(answer.tokens),
-                "tokens": len(answer.tokens),
-                "truncated": answer.truncated,
-                "drafted": answer.drafted,
-            },
-        )
-        assignment.report(
-            phase=f"answers of {choice['label']}", iteration=place[0] + count, iterations=place[1]
-        )
+    labels = [each["label"] for each in request["models"]]
+    before = labels.index(label) * len(rows) + len(done)
+
+    def record(index: int, answer: Generated) -> None:
+        nonlocal before
+        before += 1
+        files.append_jsonl(partial, _line(label, index, answer, tokenizer))
+        assignment.report(phase=f"answers of {label}", iteration=before, iterations=len(labels) * len(rows))
+
+    return answer_all(
+        model,
+        {index: _question(tokenizer, row, request["extra_tokens"]) for index, row in missing},
+        request["batch_size"],
+        record,
+    )
+
+
+def _question(tokenizer: Any, row: dict[str, Any], extra_tokens: int) -> Question:
+    tokens, start = tokenise(tokenizer, row["messages"])
+    # Its own reference sets its limit, so that an answer is the same whichever cases are asked beside it.
+    ending = Ending(frozenset(tokenizer.eos_token_ids), len(tokens) - start + extra_tokens)
+    return Question(tokens[:start], tokens[start:], ending)
+
+
+def _line(label: str, index: int, answer: Generated, tokenizer: Any) -> dict[str, Any]:
+    return {
+        "model": label,
+        "index": index,
+        "text": tokenizer.decode(answer.tokens),
+        "tokens": len(answer.tokens),
+        "truncated": answer.truncated,
+        "drafted": answer.drafted,
+    }
+
+
+def _in_order(request: dict[str, Any], partial: Path) -> list[dict[str, Any]]:
+    labels = [model["label"] for model in request["models"]]
+    return sorted(files.read_jsonl(partial), key=lambda row: (labels.index(row["model"]), row["index"]))
 
 
 if __name__ == "__main__":

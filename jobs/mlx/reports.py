@@ -103,6 +103,9 @@ class Reports(TrainingCallback):
         self.window = [Step(loss, 0.0, 0.0) for loss in position.unreported]
         rows = list(files.read_jsonl(self.metrics)) if self.metrics.exists() else []
         files.write_jsonl(self.metrics, [row for row in rows if row["iteration"] <= position.step])
+        if position.step:
+            mark = {"time": time.time(), "iteration": position.step, "resumed": True}
+            files.append_jsonl(self.metrics, mark)
 
     def _tell(self, **facts: Any) -> None:
         files.append_jsonl(self.metrics, {"time": time.time(), **facts})

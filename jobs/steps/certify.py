@@ -8,17 +8,21 @@ from typing import Any
 
 from jobs import files
 from jobs.job import Job
-from jobs.registry.current import activate
+from jobs.registry.catalogue import list_models
+from jobs.registry.current import activate, current
 from jobs.registry.entry import Certification, certify
+from jobs.registry.gates import gates, missed
 from jobs.runs.manifest import Certified, now, seconds_between
 
-DATASETS = ("CrossVul", "CVEfixes", "WebAuthn")
+PUBLIC = ("CrossVul", "CVEfixes")
+DOMAINS = {"webauthn": "WebAuthn"}  # how a name writes a domain; others are written as they are set
 
 
 def run(job: Job) -> Sequence[Path]:
     """Write the run's summary, certify the model and, where the settings say so, make it CURRENT."""
-    _summarise(job)
     settings = job.settings.certify
+    _hold_to_gates(job)
+    _summarise(job)
     stages = {"stage1": job.folder.stage1, "stage2": job.folder.stage2}
     registry = files.private_folder(job.place.registry)
     entry = certify(
@@ -34,16 +38,35 @@ def run(job: Job) -> Sequence[Path]:
             family=settings.family,
             version=settings.version,
             language=settings.language,
-            datasets=DATASETS,
+            datasets=(*PUBLIC, DOMAINS.get(job.settings.datasets.domain, job.settings.datasets.domain)),
         ),
     )
-    if settings.activate:
-        activate(registry, entry.name, reason=f"certified by run {job.run.run_id}")
+    activated = settings.activate and not missed(job.manifest.validation.gates)
+    if activated:
+        passed = {gate.name: gate.passed for gate in job.manifest.validation.gates}
+        activate(registry, entry.name, reason=f"certified by run {job.run.run_id}", gates=passed)
     job.manifest.certified = Certified(
-        name=entry.name, path=f"../../certified/{entry.name}", activated=settings.activate
+        name=entry.name, path=f"../../certified/{entry.name}", activated=activated
     )
     job.save()
     return [job.folder.training_summary, job.folder.performance_metrics]
+
+
+def _hold_to_gates(job: Job) -> None:
+    name = current(job.place.registry) if job.place.registry.exists() else None
+    in_use = None
+    if name is not None and name_of_run(job, name) != job.run.run_id:
+        in_use = next(model for model in list_models(job.place.registry) if model.name == name)
+    score = in_use.stage2_exact_match_percentage if in_use else None
+    job.manifest.validation.gates = gates(job.settings.gates, job.manifest.validation, score)
+    job.save()
+
+
+def name_of_run(job: Job, model: str) -> str | None:
+    """The run a certified model came from: a repeated step must not hold a model to itself."""
+    facts = files.read_json(job.place.registry / model / "metadata.json")
+    run_id = facts.get("run_id")
+    return str(run_id) if run_id else None
 
 
 def _facts(job: Job) -> dict[str, Any]:

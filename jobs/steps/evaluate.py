@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jobs import reuse
 from jobs.evaluation.answering import answer_cases
 from jobs.evaluation.report import write_results
 from jobs.job import Job, Skip
@@ -13,12 +14,14 @@ from jobs.runs.manifest import now
 
 def run(job: Job, stage: int) -> Sequence[Path]:
     """Compare base model, stage 1 and (in stage 2) stage 2 on this stage's test part."""
+    if stage == 1 and (taken := reuse.take_evaluation(job)):
+        return taken
     folder = job.folder.stage(stage)
     labels = ["base", "stage1"] if stage == 1 else ["base", "stage1", "stage2"]
     if folder.test_file.stat().st_size == 0:
         raise Skip("the test part is empty: too few examples to keep any aside, so nothing was measured")
-    cases, answers = answer_cases(job, labels, folder.test_file)
-    results = write_results(folder.evaluation, cases, answers, main=f"stage{stage}")
+    asked = answer_cases(job, labels, folder.test_file)
+    results = write_results(folder.evaluation, asked.cases, asked.answers, f"stage{stage}", asked.sample)
     _record(
         job, stage, {label: figures["exact_match_percentage"] for label, figures in results["models"].items()}
     )

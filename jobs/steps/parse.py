@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from jobs import files
+from jobs.datasets.from_findings import refusal_of
 from jobs.errors import DeliveryRefused
-from jobs.findings.finding import TRAINABLE
 from jobs.findings.limits import limits_of
 from jobs.findings.parse import FileReport, Parsed, parse_paths
 from jobs.job import Job
@@ -27,7 +28,7 @@ def run(job: Job) -> Sequence[Path]:
     files.write_jsonl(job.folder.skipped, (asdict(skipped) for skipped in parsed.skipped))
     job.manifest.inputs = _inputs(job.manifest.inputs, parsed.files)
     job.save()
-    _refuse_the_unlearnable(parsed)
+    _refuse_the_unlearnable(parsed, job.settings.datasets.include_advice)
     return [job.folder.findings, job.folder.skipped]
 
 
@@ -53,12 +54,15 @@ def _input(report: FileReport) -> Input:
     )
 
 
-def _refuse_the_unlearnable(parsed: Parsed) -> None:
+def _refuse_the_unlearnable(parsed: Parsed, include_advice: bool) -> None:
     if not parsed.findings:
         raise DeliveryRefused("The delivery holds no finding, so there is nothing to learn from it.")
-    if not any(finding.fix.provenance in TRAINABLE for finding in parsed.findings):
-        raise DeliveryRefused(
-            f"None of the {len(parsed.findings)} findings comes with a real fix "
-            "(a fixed version above the installed one, or an edit of the tool's own).",
-            "Deliver reports of rules that have fixes, or of packages that have fixed versions.",
-        )
+    reasons = Counter(refusal_of(finding, include_advice) for finding in parsed.findings)
+    if reasons[None]:
+        return
+    told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    raise DeliveryRefused(
+        f"None of the {len(parsed.findings)} findings comes with a fix that could be learned ({told}).",
+        "Deliver reports of rules that have fixes, or of packages that have fixed versions; "
+        "for no_snippet, the SARIF of the same scan too, or a checkout of the code in findings.source.",
+    )

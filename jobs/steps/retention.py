@@ -17,10 +17,10 @@ def run(job: Job) -> Sequence[Path]:
     test_file = job.folder.stage1.test_file
     if test_file.stat().st_size == 0:
         raise Skip("stage 1's test part is empty, so retention was not measured")
-    cases, answers = answer_cases(job, ["stage1", "stage2"], test_file)
-    results = write_results(job.folder.retention, cases, answers, main="stage2")
+    asked = answer_cases(job, ["stage1", "stage2"], test_file)
+    results = write_results(job.folder.retention, asked.cases, asked.answers, "stage2", asked.sample)
     exact = {label: figures["exact_matches"] for label, figures in results["models"].items()}
     job.manifest.validation.retention_rate = retention_rate(exact["stage1"], exact["stage2"])
     job.manifest.validation.validation_timestamp = now()
     job.save()
-    return [job.folder.retention / "evaluation_results.json"]
+    return [job.folder.retention_results]

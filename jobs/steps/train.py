@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs import base_models, files
+from jobs import base_models, files, reuse
 from jobs.errors import ChildFailed
 from jobs.job import Job
 from jobs.providers.mlx import Mlx
@@ -25,12 +25,30 @@ def run(job: Job, stage: int) -> Sequence[Path]:
     request = provider.translate(job.settings, _training(job, stage))
     _promise(job, stage, request)
     files.private_folder(folder.root)
+    if stage == 1 and (taken := _reused(job, request)):
+        return taken
     metadata = job.child(provider.module, request)
     if mismatches := provider.mismatches(request, folder.adapters):
         raise ChildFailed(f"Settings did not arrive in the trainer: {'; '.join(mismatches)}")
     _record(job, stage, metadata)
     _write_validation(job, stage)
     return [folder.adapter_file, folder.adapter_config, folder.training_metadata, folder.metrics]
+
+
+def _reused(job: Job, request: dict[str, object]) -> Sequence[Path]:
+    """Stage 1 of an earlier run, where it would come out the same; empty if there is none."""
+    stage = job.manifest.stage1
+    stage.reuse_key = reuse.key(job, request)
+    job.save()
+    source = reuse.find(job, stage.reuse_key) if job.settings.training.reuse_stage1 else None
+    if source is None:
+        return []
+    taken = reuse.take(source, "train_1", job)
+    stage.reused_from = source.run_id
+    _record(job, 1, source.manifest.stage1.training_params["measured"])
+    _write_validation(job, 1)
+    job.run.event("stage1_reused", source=source.run_id)
+    return taken
 
 
 def _training(job: Job, stage: int) -> Training:
@@ -44,6 +62,7 @@ def _training(job: Job, stage: int) -> Training:
         stage=stage,
         base_model=base_models.locate(job.place.base_models, job.settings.base_model.name),
         data=folder.training_data,
+        data_sha256=files.sha256_files(folder.training_data, files.files_below(folder.training_data)),
         adapters=folder.adapters,
         metrics=folder.metrics,
         start_from=start,

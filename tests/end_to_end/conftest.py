@@ -63,14 +63,16 @@ class House:
             check=False,
         )
 
-    def manifest(self) -> Manifest | None:
+    def manifest(self, which: int = 0) -> Manifest | None:
         runs = RunStore(self.scene.models_dir).list()[0]
-        return runs[0].manifest if runs else None
+        return runs[which].manifest if len(runs) > which else None
 
-    def wait_for(self, condition: Callable[[Manifest], bool], patience: float = 240.0) -> Manifest:
+    def wait_for(
+        self, condition: Callable[[Manifest], bool], patience: float = 240.0, which: int = 0
+    ) -> Manifest:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            manifest = self.manifest()
+            manifest = self.manifest(which)
             if manifest is not None and condition(manifest):
                 return manifest
             time.sleep(0.02)

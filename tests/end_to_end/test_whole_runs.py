@@ -93,6 +93,13 @@ def test_status_logs_and_runs_show_tell_the_same_while_it_trains(house, report: 
     assert house.stop() == 0
 
 
+SMALL_SECOND = {
+    "inbox": {"stable_seconds": 0.3, "quiet_seconds": 1, "scan_seconds": 0.5},
+    "queue": {"reconcile_seconds": 0.5},
+    "stage1": {"iters": 8},
+    "stage2": {"iters": 8},
+    "evaluation": {"max_cases": 2, "extra_tokens": 2},
+}
 SMALL_LONG = {
     "inbox": {"stable_seconds": 0.3, "quiet_seconds": 0.5, "scan_seconds": 0.5},
     "queue": {"reconcile_seconds": 0.5},
@@ -155,3 +162,37 @@ def test_a_killed_daemon_and_trainer_go_on_and_the_child_of_a_killed_daemon_is_a
     starts = [json.loads(line)["start"] for line in run_log if '"training begins"' in line]
     assert starts[0] == 0
     assert starts[1] >= 10
+
+
+def test_a_second_run_takes_stage_1_over_and_a_missed_gate_keeps_the_first_model_in_use(
+    house, report: Path
+) -> None:  # type: ignore[no-untyped-def]
+    shutil.copy(report, house.scene.inbox / "osv.json")
+    house.start()
+    first = house.wait_for_end()
+    assert_complete(house, first)
+    assert house.stop() == 0
+    strict = {"gates": {"stage2_exact_match": 100.0}}
+    house.scene.write_settings({**SMALL_SECOND, **strict})
+    shutil.copy(report.with_name("trivy.json"), house.scene.inbox / "trivy.json")
+    house.start()
+    second = house.wait_for(lambda m: m.status not in UNFINISHED, which=1)
+    assert second.status == "completed", second.status_reason
+    assert second.stage1.reused_from == first.run_id
+    adapters = [
+        next(
+            output.sha256
+            for output in m.step("train_1").outputs
+            if output.path.endswith("/adapters.safetensors")
+        )
+        for m in (first, second)
+    ]
+    assert adapters[0] == adapters[1]
+    log = (house.scene.state / "logs" / "runs" / f"{second.run_id}.log").read_text()
+    trained = [json.loads(line)["step"] for line in log.splitlines() if '"training begins"' in line]
+    assert trained == ["train_2"]
+    assert second.certified is not None
+    assert second.certified.activated is False
+    assert [gate.name for gate in second.validation.gates if not gate.passed] == ["stage2_exact_match"]
+    assert first.certified is not None
+    assert (house.scene.models_dir / "certified" / "CURRENT").resolve().name == first.certified.name

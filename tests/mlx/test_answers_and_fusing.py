@@ -41,23 +41,63 @@ def plain_greedy(model: Any, prompt: list[int], stop: set[int], limit: int) -> l
     return answer
 
 
-def test_answers_drafted_from_the_reference_equal_plain_greedy_decoding(
-    tiny_model: Path, trained: Path, data: Path
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_answers_drafted_and_batched_equal_plain_greedy_decoding(
+    tiny_model: Path, trained: Path, data: Path, batch_size: int
 ) -> None:
     from mlx_lm import load
 
-    from jobs.mlx.answers import Ending, greedy
+    from jobs.mlx.answers import Ending, Question, greedy_answers
     from jobs.mlx.examples import tokenise
 
     model, tokenizer = load(str(tiny_model), adapter_path=str(trained))
     stop = frozenset(tokenizer.eos_token_ids)
-    drafted = 0
+    questions: list[Question] = []
     for row in [*files.read_jsonl(data / "train.jsonl"), *files.read_jsonl(data / "test.jsonl")]:
         tokens, start = tokenise(tokenizer, row["messages"])
-        answer = greedy(model, tokens[:start], tokens[start:], Ending(stop, 60))
-        assert answer.tokens == plain_greedy(model, tokens[:start], set(stop), 60)
-        drafted += answer.drafted
-    assert drafted > 0
+        # limits that differ: rows leave the batch at different times, and others take their place
+        questions.append(
+            Question(tokens[:start], tokens[start:], Ending(stop, 20 + 7 * (len(questions) % 5)))
+        )
+    answers = dict(greedy_answers(model, questions, batch_size))
+    assert sorted(answers) == list(range(15))
+    for number, question in enumerate(questions):
+        expected = plain_greedy(model, list(question.prompt), set(stop), question.ending.limit)
+        assert answers[number].tokens == expected
+    assert any(answer.drafted for answer in answers.values())
+    assert any(len(answer.tokens) > answer.drafted for answer in answers.values())
+
+
+def test_answers_that_do_not_fit_into_memory_are_asked_in_smaller_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from collections.abc import Iterator, Sequence
+
+    from jobs.mlx import evaluate
+    from jobs.mlx.answers import Ending, Generated, Question
+
+    tried = []
+
+    def cramped(
+        model: None, questions: Sequence[Question], batch_size: int
+    ) -> Iterator[tuple[int, Generated]]:
+        tried.append((batch_size, len(questions)))
+        yield 0, Generated([questions[0].ending.limit], False, 0)
+        if batch_size > 2:
+            raise RuntimeError("[malloc_or_wait] Unable to allocate 123 bytes.")
+        yield from ((n, Generated([questions[n].ending.limit], False, 0)) for n in range(1, len(questions)))
+
+    monkeypatch.setattr(evaluate, "greedy_answers", cramped)
+    recorded: dict[int, list[int]] = {}
+    fitted = evaluate.answer_all(
+        None,
+        {number: Question([1], [2], Ending(frozenset({0}), number)) for number in range(7)},
+        8,
+        lambda number, answer: recorded.update({number: answer.tokens}),
+    )
+    assert fitted == 2
+    assert tried == [(8, 7), (4, 6), (2, 5)]
+    assert recorded == {number: [number] for number in range(7)}
 
 
 def test_an_interrupted_evaluation_keeps_the_answers_it_has(
@@ -73,6 +113,7 @@ def test_an_interrupted_evaluation_keeps_the_answers_it_has(
         "answers": str(tmp_path / "answers.jsonl"),
         "max_cases": None,
         "extra_tokens": 4,
+        "batch_size": 2,
         "seed": 1,
     }
     run_child("jobs.mlx.evaluate", tmp_path / "whole", request)

@@ -1,0 +1,1 @@
+"""One run in one HTML file that needs nothing else."""
