@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files
-from jobs.datasets.from_findings import FindingRenderer
+from jobs.datasets.example import Example
+from jobs.datasets.from_findings import SOURCES_OF_FIXES, FindingRenderer
 from jobs.datasets.gather import EVERY, Report
 from jobs.datasets.pool import ExamplePool, text_digest
 from jobs.datasets.reasons import Drops, total_drops
-from jobs.datasets.replay import Stage1Train
 from jobs.errors import OperatorError
-from jobs.findings.finding import PROVENANCES, Finding
+from jobs.findings.finding import Finding
 
 _UNKNOWN_TOOL = "unknown"
 
@@ -23,14 +23,11 @@ class FindingGathering:
 
     Args:
         renderer: Makes an example of a finding.
-        stage1: What stage 1 trained on; an example that stands there is left out, since its test would be
-            void.
         report: Told now and then how far the work is.
     """
 
-    def __init__(self, renderer: FindingRenderer, stage1: Stage1Train, report: Report) -> None:
+    def __init__(self, renderer: FindingRenderer, report: Report) -> None:
         self._renderer = renderer
-        self._stage1 = stage1
         self._report = report
         self._findings: Counter[str] = Counter()
         self._examples: Counter[str] = Counter()
@@ -65,23 +62,22 @@ class FindingGathering:
             self._drops[_UNKNOWN_TOOL].add("malformed_finding")
             return
         self._findings[finding.tool] += 1
-        refused = self._refusal(finding, pool)
-        if refused is not None:
-            self._drops[finding.tool].add(refused)
-            return
-        self._examples[finding.tool] += 1
-        self._provenances[finding.fix.provenance] += 1
-
-    def _refusal(self, finding: Finding, pool: ExamplePool) -> str | None:
-        made = self._renderer.example(finding)
+        made = self._renderer.examples(finding)
         if isinstance(made, str):
-            return made
-        example, tokens = made
-        if self._stage1.holds(example):
-            return "stands_in_stage1_train"
+            self._drops[finding.tool].add(made)
+            return
+        for example, tokens in made:
+            self._keep(finding.tool, example, tokens, pool)
+
+    def _keep(self, tool: str, example: Example, tokens: int, pool: ExamplePool) -> None:
         # The whole prompt is the question: one package has several advisories, each with its own fixed
         # versions.
-        return pool.add(example, tokens, finding.tool, text_digest(example.prompt))
+        refused = pool.add(example, tokens, tool, text_digest(example.prompt))
+        if refused is not None:
+            self._drops[tool].add(refused)
+            return
+        self._examples[tool] += 1
+        self._provenances[example.metadata["provenance"]] += 1
 
     def per_tool(self) -> dict[str, dict[str, Any]]:
         """Findings read, examples made and drops by reason, for each tool by name."""
@@ -96,7 +92,7 @@ class FindingGathering:
 
     def per_provenance(self) -> dict[str, int]:
         """Examples by the provenance of their fix, best first."""
-        return {name: self._provenances[name] for name in PROVENANCES if self._provenances[name]}
+        return {name: self._provenances[name] for name in SOURCES_OF_FIXES if self._provenances[name]}
 
     def dropped(self) -> dict[str, int]:
         """Drops by reason, of all tools together."""

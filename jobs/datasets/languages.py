@@ -25,7 +25,7 @@ BY_NAME: dict[str, str] = {
     "gemfile": "ruby",
     "rakefile": "ruby",
     "jenkinsfile": "groovy",
-    "go.mod": "go",
+    "go.mod": "go.mod",
     "cmakelists.txt": "cmake",
 }
 # Names that the public sets use, where they are no fence tag themselves.

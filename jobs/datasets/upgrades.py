@@ -93,6 +93,18 @@ def _package_reference(name: str, version: str) -> str:
     return f'<ItemGroup>\n  <PackageReference Include="{name}" Version="{version}" />\n</ItemGroup>'
 
 
+def _base_image(name: str, version: str) -> str:
+    return f"FROM {name}{'@' if version.startswith('sha256:') else ':'}{version}"
+
+
+def _action(name: str, version: str) -> str:
+    return f"steps:\n  - uses: {name}@{version}"
+
+
+def _pub(name: str, version: str) -> str:
+    return f"dependencies:\n  {name}: {version}"
+
+
 def _coordinates(name: str) -> tuple[str, str]:
     """Group and artifact; reports write "group:artifact", package URLs "group/artifact"."""
     group, _, artifact = name.replace("/", ":").rpartition(":")
@@ -100,15 +112,18 @@ def _coordinates(name: str) -> tuple[str, str]:
 
 
 NPM = Declaration("package.json", "json", _json("dependencies"))
-REQUIREMENTS = Declaration("requirements.txt", "text", lambda name, version: f"{name}=={version}")
+REQUIREMENTS = Declaration("requirements.txt", "requirements", lambda name, version: f"{name}=={version}")
 POETRY = Declaration("pyproject.toml", "toml", _toml("tool.poetry.dependencies"))
 PROJECT = Declaration("pyproject.toml", "toml", _project)
 PIPFILE = Declaration("Pipfile", "toml", _pipfile)
+BASE_IMAGE = Declaration("Dockerfile", "dockerfile", _base_image)
+ACTION = Declaration(".github/workflows/ci.yml", "yaml", _action)
+PUB = Declaration("pubspec.yaml", "yaml", _pub)
 MAVEN = Declaration("pom.xml", "xml", _pom)
 GRADLE_KOTLIN = Declaration("build.gradle.kts", "kotlin", _gradle_kotlin)
 GRADLE_GROOVY = Declaration("build.gradle", "groovy", _gradle_groovy)
 VERSION_CATALOG = Declaration("libs.versions.toml", "toml", _version_catalog)
-GO = Declaration("go.mod", "go", _go)
+GO = Declaration("go.mod", "go.mod", _go)
 CARGO = Declaration("Cargo.toml", "toml", _toml("dependencies"))
 GEM = Declaration("Gemfile", "ruby", lambda name, version: f'gem "{name}", "{version}"')
 COMPOSER = Declaration("composer.json", "json", _json("require"))
@@ -129,7 +144,7 @@ DNF = Declaration("Dockerfile", "dockerfile", lambda name, version: f"RUN dnf in
 _WRITTEN: dict[str, Declaration] = {
     "package.json": NPM, "pyproject.toml": POETRY, "pipfile": PIPFILE, "pom.xml": MAVEN,
     "build.gradle.kts": GRADLE_KOTLIN, "build.gradle": GRADLE_GROOVY, "libs.versions.toml": VERSION_CATALOG,
-    "go.mod": GO, "cargo.toml": CARGO, "gemfile": GEM, "composer.json": COMPOSER,
+    "pubspec.yaml": PUB, "go.mod": GO, "cargo.toml": CARGO, "gemfile": GEM, "composer.json": COMPOSER,
 }  # fmt: skip
 # Lock files, each with the manifest it is made from.
 _LOCKED: dict[str, Declaration] = {
@@ -138,7 +153,7 @@ _LOCKED: dict[str, Declaration] = {
     "poetry.lock": POETRY, "uv.lock": PROJECT, "pdm.lock": PROJECT, "pipfile.lock": PIPFILE,
     "gradle.lockfile": GRADLE_KOTLIN, "buildscript-gradle.lockfile": GRADLE_KOTLIN,
     "verification-metadata.xml": GRADLE_KOTLIN, "go.sum": GO, "cargo.lock": CARGO, "gemfile.lock": GEM,
-    "composer.lock": COMPOSER, "packages.lock.json": NUGET, "packages.config": NUGET,
+    "pubspec.lock": PUB, "composer.lock": COMPOSER, "packages.lock.json": NUGET, "packages.config": NUGET,
 }  # fmt: skip
 _ECOSYSTEMS: dict[str, Declaration] = {
     "npm": NPM, "node-pkg": NPM, "yarn": NPM, "pnpm": NPM,
@@ -148,6 +163,7 @@ _ECOSYSTEMS: dict[str, Declaration] = {
     "cargo": CARGO, "crates.io": CARGO, "rustbinary": CARGO,
     "gem": GEM, "rubygems": GEM, "bundler": GEM, "gemspec": GEM,
     "composer": COMPOSER, "packagist": COMPOSER, "nuget": NUGET, "dotnet-core": NUGET,
+    "docker": BASE_IMAGE, "oci": BASE_IMAGE, "github actions": ACTION, "githubactions": ACTION, "pub": PUB,
     "deb": APT, "debian": APT, "ubuntu": APT, "dpkg": APT,
     "apk": APK, "alpine": APK, "wolfi": APK, "chainguard": APK,
     "rpm": DNF, "redhat": DNF, "red hat": DNF, "rocky": DNF, "rocky linux": DNF,
@@ -164,6 +180,9 @@ _FAMILIES: tuple[frozenset[Declaration], ...] = (
     frozenset({GEM}),
     frozenset({COMPOSER}),
     frozenset({NUGET}),
+    frozenset({PUB}),
+    frozenset({ACTION}),
+    frozenset({BASE_IMAGE}),
     frozenset({APT}),
     frozenset({APK}),
     frozenset({DNF}),

@@ -22,9 +22,10 @@ def renderer(tokenizer: Path) -> FindingRenderer:
 
 
 def example_of(renderer: FindingRenderer, finding: Finding) -> Example:
-    made = renderer.example(finding)
+    made = renderer.examples(finding)
     assert not isinstance(made, str), made
-    return made[0]
+    assert len(made) == 1
+    return made[0][0]
 
 
 def test_an_upgrade_s_prompt_holds_all_and_its_answer_only_the_fixed_declaration(
@@ -77,12 +78,12 @@ def test_an_edit_too_long_with_its_context_is_tried_without_it(
     finding = dataclasses.replace(
         finding, location=dataclasses.replace(location, snippet=(*location.snippet, *far))
     )
-    made_of_it = FindingRenderer(TokenCounter(tokenizer), 420, "webauthn").example(finding)
+    made_of_it = FindingRenderer(TokenCounter(tokenizer), 420, "webauthn").examples(finding)
     assert not isinstance(made_of_it, str)
-    example, tokens = made_of_it
+    ((example, tokens),) = made_of_it
     assert prompt_code(example.prompt).strip().startswith("digest_delta_3")
     assert tokens <= 420
-    assert FindingRenderer(TokenCounter(tokenizer), 40, "webauthn").example(finding) == "too_long"
+    assert FindingRenderer(TokenCounter(tokenizer), 40, "webauthn").examples(finding) == "too_long"
 
 
 def test_no_path_of_the_user_s_machine_reaches_an_example(
@@ -106,6 +107,13 @@ def test_no_path_of_the_user_s_machine_reaches_an_example(
     assert example.metadata["path"] == "work/app/x.py"
 
 
+def test_a_rule_about_credentials_that_are_no_secrets_may_give_an_example(
+    renderer: FindingRenderer, made: SimpleNamespace
+) -> None:
+    finding = dataclasses.replace(made.edit_finding(1), rule="rules.js-credential-in-local-storage")
+    assert example_of(renderer, finding).metadata["quality"] == "high"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -118,6 +126,7 @@ def test_no_path_of_the_user_s_machine_reaches_an_example(
         ({"rule": "generic.secrets.security.detected-key"}, "secret"),
         ({"rule": "python.jwt.jwt-hardcoded"}, "secret"),
         ({"rule": "CKV_SECRET_6"}, "secret"),
+        ({"rule": "generic.detected-credentials"}, "secret"),
         ({"cwes": ("CWE-798",)}, "secret"),
         ({"fix": Fix("edit_tool", edit="hashlib.md5")}, "no_op"),
         ({"fix": Fix("edit_tool", edit="TODO()")}, "answer_holds_todo"),
@@ -129,7 +138,7 @@ def test_no_path_of_the_user_s_machine_reaches_an_example(
 def test_a_finding_without_a_real_fix_gives_its_reason_and_no_example(
     renderer: FindingRenderer, made: SimpleNamespace, changes: dict[str, Any], reason: str
 ) -> None:
-    assert renderer.example(dataclasses.replace(made.edit_finding(1), **changes)) == reason
+    assert renderer.examples(dataclasses.replace(made.edit_finding(1), **changes)) == reason
 
 
 @pytest.mark.parametrize(
@@ -144,7 +153,7 @@ def test_a_finding_without_a_real_fix_gives_its_reason_and_no_example(
 def test_an_upgrade_that_cannot_be_written_or_is_none_is_refused(
     renderer: FindingRenderer, made: SimpleNamespace, package: dict[str, Any], fixed: str, reason: str
 ) -> None:
-    assert renderer.example(made.upgrade("flask", fixed, **package)) == reason
+    assert renderer.examples(made.upgrade("flask", fixed, **package)) == reason
 
 
 def test_two_advisories_of_one_package_share_a_group(

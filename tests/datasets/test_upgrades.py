@@ -7,8 +7,11 @@ import tomllib
 from typing import Any
 
 import pytest
+import yaml
 from defusedxml import ElementTree
+from packaging.requirements import Requirement
 
+from jobs.datasets.syntax import faults, tree
 from jobs.datasets.upgrades import declaration_of, is_nearest_above, version_order
 from jobs.findings.finding import Package
 
@@ -126,3 +129,79 @@ def test_the_chosen_version_must_be_the_one_that_the_prompt_s_rule_gives(
     installed: str, chosen: str, fixed: tuple[str, ...], holds: bool
 ) -> None:
     assert is_nearest_above(installed, chosen, fixed) is holds
+
+
+def _packaging(text: str) -> Any:
+    requirement = Requirement(text)
+    return f"{requirement.name} {requirement.specifier}"
+
+
+def _leaves(text: str) -> list[str | None]:
+    found = ElementTree.fromstring(text)
+    return [
+        *found.attrib.values(),
+        *(value for child in found for value in (child.text, *child.attrib.values())),
+    ]
+
+
+def _strings(tag: str) -> Any:
+    def parse(text: str) -> list[str]:
+        root = tree(text, tag)
+        assert not root.has_error
+        waiting, found = [root], []
+        while waiting:
+            node = waiting.pop()
+            if ("string" in node.type or node.type == "character_literal") and node.text is not None:
+                found.append(node.text.decode().strip("\"'"))
+            waiting.extend(node.children)
+        return found
+
+    return parse
+
+
+def _instruction(text: str) -> Any:
+    assert faults(text, "dockerfile") == 0
+    return text.split()
+
+
+def _go_module(text: str) -> Any:
+    assert faults(text, "go.mod") == 0
+    return text.split()
+
+
+@pytest.mark.parametrize(
+    ("package", "parse", "holds"),
+    [
+        ({"name": "a.b:c", "manifest": "build.gradle.kts"}, _strings("kotlin"), "a.b:c:1.2.3"),
+        ({"name": "a.b:c", "manifest": "app/build.gradle"}, _strings("groovy"), "a.b:c:1.2.3"),
+        ({"name": "a.b:c", "manifest": "gradle.lockfile"}, _strings("kotlin"), "a.b:c:1.2.3"),
+        ({"name": "a.b:c", "manifest": "libs.versions.toml"}, tomllib.loads, "libraries"),
+        ({"name": "a.b:c", "manifest": "pom.xml"}, _leaves, "1.2.3"),
+        ({"name": "left", "manifest": "package.json"}, json.loads, "dependencies"),
+        ({"name": "left", "manifest": "pnpm-lock.yaml"}, json.loads, "dependencies"),
+        ({"name": "flask", "manifest": "requirements.txt"}, _packaging, "flask ==1.2.3"),
+        ({"name": "flask", "manifest": "pyproject.toml"}, tomllib.loads, "tool"),
+        ({"name": "flask", "manifest": "uv.lock"}, tomllib.loads, "project"),
+        ({"name": "flask", "manifest": "Pipfile"}, tomllib.loads, "packages"),
+        ({"name": "a.b/c", "manifest": "go.mod"}, _go_module, "v1.2.3"),
+        ({"name": "serde", "manifest": "Cargo.toml"}, tomllib.loads, "dependencies"),
+        ({"name": "rails", "manifest": "Gemfile"}, _strings("ruby"), "1.2.3"),
+        ({"name": "a/b", "manifest": "composer.json"}, json.loads, "require"),
+        ({"name": "A.B", "manifest": "src/App.csproj"}, _leaves, "1.2.3"),
+        ({"name": "http", "manifest": "pubspec.lock"}, yaml.safe_load, "dependencies"),
+        ({"name": "actions/checkout", "ecosystem": "GitHub Actions"}, yaml.safe_load, "steps"),
+        ({"name": "openssl", "ecosystem": "deb"}, _instruction, "openssl=1.2.3"),
+        ({"name": "openssl", "ecosystem": "apk"}, _instruction, "openssl=1.2.3"),
+        ({"name": "openssl", "ecosystem": "rpm"}, _instruction, "openssl-1.2.3"),
+        ({"name": "library/node", "ecosystem": "docker"}, _instruction, "library/node:1.2.3"),
+    ],
+)  # fmt: skip
+def test_every_syntax_is_parsed_by_its_format_s_own_parser(
+    package: dict[str, Any], parse: Any, holds: str
+) -> None:
+    _, text, _ = written(**package)
+    assert holds in parse(text)
+
+
+def test_a_base_image_can_be_pinned_by_its_digest() -> None:
+    assert written("sha256:ab12", name="node", ecosystem="oci")[1] == "FROM node@sha256:ab12"

@@ -1,0 +1,35 @@
+"""Checkov's findings and the table of their true fixes: one finding in, its code before and after out."""
+
+from __future__ import annotations
+
+from jobs.datasets.fixes_docker import DOCKER
+from jobs.datasets.fixes_kubernetes import KUBERNETES
+from jobs.datasets.fixes_terraform import TERRAFORM
+from jobs.datasets.fixes_workflow import WORKFLOW
+from jobs.datasets.languages import language_of_path
+from jobs.datasets.remedy import Remedy
+from jobs.findings.finding import Finding
+
+REMEDIES: dict[str, Remedy] = {**TERRAFORM, **KUBERNETES, **DOCKER, **WORKFLOW}
+
+
+def remedy_of(finding: Finding) -> Remedy | None:
+    """The row of the table that mends a finding of Checkov's about a file of the row's language."""
+    if finding.tool != "checkov" or finding.location is None:
+        return None
+    remedy = REMEDIES.get(finding.rule)
+    return remedy if remedy and remedy.tag == language_of_path(finding.location.path) else None
+
+
+def mended(finding: Finding, remedy: Remedy) -> tuple[str, str] | str:
+    """The reported code before and after the fix.
+
+    Returns:
+        (before, after), or a reason of `jobs.datasets.reasons.DROP_REASONS`.
+    """
+    location = finding.location
+    if location is None or not location.valid or not location.snippet:
+        return "no_snippet"
+    before = "\n".join(text for _, text in location.snippet)
+    after = remedy.apply(before, finding.resource or "")
+    return "fix_not_applicable" if after is None else (before, after)
