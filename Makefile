@@ -6,12 +6,13 @@ READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 FUZZ ?= 10000
 
-.PHONY: help demo test quick check format lock clean
+.PHONY: help demo test quick check fuzz format lock clean
 
 help:
 	@echo "make demo    all of sectune on a tiny model, in a few minutes"
 	@echo "make test    every test (make quick: those that take seconds)"
 	@echo "make check   all that CI runs: format, lint, types, contracts, tests, wheel"
+	@echo "make fuzz    mutated reports against the parsers (FUZZ=10000 inputs)"
 	@echo "make format  put the code into its format"
 	@echo "make lock    write requirements.lock again (needs uv)"
 
@@ -45,6 +46,9 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 	sh tests/wheel.sh $(BIN)/python
+
+fuzz: $(READY)
+	PYTHONPATH=. $(BIN)/python tests/fuzz_findings.py --inputs $(FUZZ)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -25,6 +25,7 @@ def _absolute(value: Path) -> Path:
 
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Percent = Annotated[float, Field(ge=0.0, le=100.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -58,6 +59,7 @@ class Inbox(Section):
 
     stable_seconds: Seconds
     quiet_seconds: Seconds
+    gather_while_training: bool
     scan_seconds: Annotated[float, Field(ge=0.1, le=3600.0)]
     max_file_bytes: PositiveInt
     max_archive_members: PositiveInt
@@ -73,10 +75,40 @@ class Queue(Section):
     max_attempts: Annotated[int, Field(ge=1, le=100)]
 
 
+class Power(Section):
+    """When the device is left alone."""
+
+    on_battery: Literal["train", "wait"]
+    in_low_power_mode: Literal["train", "wait"]
+    quiet_hours: (
+        Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")] | None
+    )
+    keep_awake: bool
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _some_hours_are_left(cls, value: str | None) -> str | None:
+        if value is not None and value[:5] == value[6:]:
+            raise ValueError("must begin and end at different times, or training would always wait")
+        return value
+
+
+class Notify(Section):
+    """Who is told when a run ends or needs a person."""
+
+    desktop: bool
+    command: Annotated[tuple[Text, ...], Field(min_length=1)] | None
+    timeout_seconds: Annotated[float, Field(gt=0.0, le=600.0)]
+
+
 class BaseModelChoice(Section):
-    """The model that is tuned."""
+    """The model that is tuned, and where it comes from when it is not there yet."""
 
     name: Text
+    source: Text | None
+    revision: Text | None
+    bits: Literal[3, 4, 5, 6, 8] | None
+    group_size: Literal[32, 64, 128]
 
 
 class PublicSource(Section):
@@ -148,6 +180,7 @@ class Training(Section):
     valid_batches: Annotated[int, Field(ge=-1)]
     checkpoint_every: PositiveInt
     preload_library: AbsolutePath | None
+    reuse_stage1: bool
     batch_tokens: Annotated[int, Field(ge=128)] | None
     max_gradient_norm: Annotated[float, Field(gt=0.0, le=10.0)] | None
     keep_best: bool
@@ -184,6 +217,15 @@ class Fuse(Section):
     """How the adapter goes into the model."""
 
     dequantize: bool
+
+
+class Gates(Section):
+    """Thresholds in percent; a model that misses one is certified but not taken into use."""
+
+    stage1_exact_match: Percent | None
+    stage2_exact_match: Percent | None
+    retention: Percent | None
+    better_than_current: bool
 
 
 class Certify(Section):
@@ -240,6 +282,8 @@ class Settings(Section):
     inbox: Inbox
     findings: Findings
     queue: Queue
+    power: Power
+    notify: Notify
     base_model: BaseModelChoice
     datasets: Datasets
     training: Training
@@ -247,6 +291,7 @@ class Settings(Section):
     stage2: Stage
     evaluation: Evaluation
     fuse: Fuse
+    gates: Gates
     certify: Certify
     upload: Upload
     log: Log

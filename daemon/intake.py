@@ -21,28 +21,20 @@ from typing import Any
 import structlog
 
 from config.settings import Settings
+from daemon import verdicts
 from daemon.ledger import INBOX, Entry, Ledger, Stamp, shown
+from daemon.verdicts import in_words
 from jobs import files
 from jobs.chain import STEP_NAMES
+from jobs.findings.finding import Finding
 from jobs.findings.limits import limits_of
-from jobs.findings.parse import FileReport, parse_paths
+from jobs.findings.parse import parse_paths
 from jobs.runs.folder import RunFolder
-from jobs.runs.manifest import Input, Verdict
+from jobs.runs.manifest import UNFINISHED
 from jobs.runs.store import Delivery, Run, RunStore
 
 log = structlog.get_logger("sectune.intake")
 LOCK_POLL_SECONDS = 0.1
-REMEDIES = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EACCES: "no permission to read it",
-    errno.EPERM: "the system forbids reading it (on macOS: grant access, or use another folder)",
-}
-
-
-def in_words(error: OSError) -> str:
-    """What is wrong with the machine, for the reason that a person reads."""
-    return REMEDIES.get(error.errno or 0, error.strerror or str(error))
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -148,27 +140,50 @@ class Intake:
         sha256 = files.sha256_file(staged)
         before = self.desk.ledger.with_content(sha256)
         if before is not None and not force:
-            return "duplicate", _seen(before), {"sha256": sha256}
+            return "duplicate", verdicts.seen(before), {"sha256": sha256}
         parsed = parse_paths([staged], limits_of(self.desk.settings), root=folder)
         facts = {
             "sha256": sha256,
-            "tool": _tools(parsed.files),
+            "tool": verdicts.tools(parsed.files),
             "findings": len(parsed.findings),
             "members": [report.to_json() for report in parsed.files],
         }
         if all(report.verdict == "refused" for report in parsed.files):
-            return "refused", _refusal(parsed.files), facts
+            return "refused", verdicts.refusal(parsed.files), facts
         if not parsed.findings:
             return "nothing", "a report without findings", facts
-        return "accepted", _acceptance(parsed.files), {**facts, "staged": folder.name}
+        known = [_known_as(finding) for finding in parsed.findings]
+        if not force and self.desk.ledger.unseen(known) == 0:
+            return "duplicate", f"no new finding: all {len(known)} are in earlier runs", facts
+        self.desk.ledger.remember(sha256, known)
+        return "accepted", verdicts.acceptance(parsed.files), {**facts, "staged": folder.name}
 
     def close(self) -> Run | None:
-        """Close the inbox's open delivery; None if it holds nothing to train on."""
+        """Close the inbox's open delivery.
+
+        Returns:
+            None if it holds nothing to train on, or stays open to gather what else arrives while another
+            run is unfinished; the entries then say so.
+        """
         accepted = self.desk.ledger.open_delivery()
+        if accepted and (before := self._unfinished_run()):
+            reason = f"gathers with what else arrives until {before} has ended"
+            waiting = [entry.id for entry in accepted if entry.reason != reason]
+            if waiting:
+                self.desk.ledger.move(waiting, "accepted", reason, None)
+                log.info("delivery gathers", behind=before, files=len(accepted))
+            return None
         bystanders = self.desk.ledger.bystanders()
         delivery = uuid.uuid4().hex
         self.desk.ledger.assign([entry.id for entry in (*accepted, *bystanders)], delivery)
         return self.make_run(delivery)
+
+    def _unfinished_run(self) -> str | None:
+        """The oldest run that a new one would have to wait for, if deliveries are to gather behind it."""
+        if not self.desk.settings.inbox.gather_while_training:
+            return None
+        unfinished = (run for run in self.desk.store.list()[0] if run.manifest.status in UNFINISHED)
+        return next((run.run_id for run in unfinished), None)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -244,8 +259,10 @@ class Intake:
 
     def _create(self, delivery: str, entries: Sequence[Entry]) -> Run:
         accepted = [entry for entry in entries if entry.state == "accepted"]
-        inputs = [_input(entry, self._staged(entry)[1]) for entry in accepted]
-        inputs += [_input(entry, Path(entry.path).name) for entry in entries if entry.state != "accepted"]
+        inputs = [verdicts.as_input(entry, self._staged(entry)[1]) for entry in accepted]
+        inputs += [
+            verdicts.as_input(entry, Path(entry.path).name) for entry in entries if entry.state != "accepted"
+        ]
 
         def fill(folder: RunFolder) -> None:
             for entry in accepted:
@@ -273,37 +290,6 @@ def _copy(source: Path, target: Path) -> None:
         files.fsync_fd(writing.fileno())
 
 
-def _seen(before: Entry) -> str:
-    where = f"in run {before.run_id}" if before.run_id else "which was already received"
-    return f"same content as {Path(before.path).name}, {where}"
-
-
-def _tools(reports: Sequence[FileReport]) -> str | None:
-    return ", ".join(sorted({report.tool for report in reports if report.tool})) or None
-
-
-def _refusal(reports: Sequence[FileReport]) -> str:
-    if not reports:
-        return "an archive without files"
-    if len(reports) == 1:
-        return reports[0].reason or "not a report"
-    return f"none of its {len(reports)} members is a report: {reports[0].path}: {reports[0].reason}"
-
-
-def _acceptance(reports: Sequence[FileReport]) -> str:
-    good = sum(report.verdict != "refused" for report in reports)
-    return "waits for its delivery to close" + (
-        f"; {good} of {len(reports)} members are reports" if len(reports) > 1 else ""
-    )
-
-
-def _input(entry: Entry, name: str) -> Input:
-    verdicts: dict[str, Verdict] = {"accepted": "received", "nothing": "empty"}
-    return Input(
-        name=name,
-        sha256=entry.sha256,
-        tool=entry.tool,
-        verdict=verdicts.get(entry.state, "refused"),
-        findings=entry.findings,
-        reason=None if entry.state == "accepted" else entry.reason,
-    )
+def _known_as(finding: Finding) -> str:
+    # A fix that was not there before makes an old finding worth learning from.
+    return f"{finding.fingerprint} {finding.fix.provenance}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,11 @@ create table if not exists files (
     origin text not null default 'inbox', first_seen text not null, updated_at text not null,
     unique (path, size, mtime_ns, inode, origin)
 )
+"""
+FINDINGS = """
+create table if not exists findings (
+    finding text not null, sha256 text not null, primary key (finding, sha256)
+) without rowid
 """
 INDEXES = (
     "create index if not exists files_sha256 on files (sha256)",
@@ -88,6 +93,7 @@ class Ledger:
         with self._connection() as connection:
             connection.execute("pragma journal_mode=wal")
             connection.execute(TABLE)
+            connection.execute(FINDINGS)
             for statement in INDEXES:
                 connection.execute(statement)
 
@@ -194,6 +200,24 @@ class Ledger:
             "select * from files where sha256 = ? and state in ('accepted', 'queued') order by id limit 1",
             (sha256,),
         )
+
+    def remember(self, sha256: str, findings: Iterable[str]) -> None:
+        """Keep which findings a content holds; they count as seen once it is in a run."""
+        with self._connection() as connection:
+            connection.executemany(
+                "insert or ignore into findings (finding, sha256) values (?, ?)",
+                [(finding, sha256) for finding in findings],
+            )
+
+    def unseen(self, findings: Iterable[str]) -> int:
+        """How many of these findings are in no run yet."""
+        rows = self._rows(
+            "select count(*) as number from json_each(?) as asked where not exists (select 1 from findings"
+            " join files on files.sha256 = findings.sha256"
+            " where findings.finding = asked.value and files.state = 'queued')",
+            (json.dumps(sorted(set(findings))),),
+        )
+        return int(rows[0]["number"])
 
     def open_delivery(self) -> list[Entry]:
         """Accepted files that belong to no delivery yet."""

@@ -14,11 +14,15 @@ from config.settings import Settings
 from daemon import log as logs
 from daemon.intake import Desk, Intake
 from daemon.ledger import Ledger
+from daemon.notify import Notifier
+from daemon.power import LOOK_SECONDS, Warden
 from daemon.watcher import Watcher
 from jobs import children, files, tasks
-from jobs.job import Place
+from jobs.errors import SectuneError
+from jobs.job import DEVICE_LOCK, Place
 from jobs.queue import Queue, StoppableConsumer
-from jobs.runs.store import RunStore
+from jobs.registry.current import recover
+from jobs.runs.store import Run, RunStore
 
 log = structlog.get_logger("sectune.daemon")
 LOCK = "daemon.lock"
@@ -53,7 +57,9 @@ class Supervisor:
         self.state = files.private_folder(state_dir(settings))
         self.stopping = threading.Event()
         self.store = RunStore(settings.paths.models_dir)
-        self.place = Place(settings.paths.models_dir, self.state, self.stopping.is_set)
+        self.notifier = Notifier(settings.notify)
+        self.warden = Warden(settings.power, self.state / DEVICE_LOCK)
+        self.place = Place(settings.paths.models_dir, self.state, self.stopping.is_set, hold=self.warden.hold)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -74,17 +80,37 @@ class Supervisor:
         logs.configure(self.state / "logs", self.settings.log)
         log.info("daemon starts", pid=os.getpid(), inbox=str(self.settings.paths.inbox))
         queue = Queue(
-            queue_file(self.state), tasks.advancing(self.store, self.place, lambda run: queue.ring(run))
+            queue_file(self.state),
+            tasks.advancing(self.store, self.place, lambda run: queue.ring(run), self._ended),
         )
         ledger = Ledger(ledger_file(self.state))
         intake = Intake(Desk(self.settings, ledger, self.store, self.state / "staging", queue.ring))
         intake.recover()
+        self._recover_registry()
+        self.warden.look()  # before the first step: a daemon that starts on a battery starts no training
+        warden = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
         reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
         watcher = Watcher(self.settings.paths.inbox, intake, ledger, self.stopping)
-        for thread in (reconciler, watcher):
+        for thread in (warden, reconciler, watcher):
             thread.start()
         self._consume(queue.consumer(self.settings.queue.workers))
-        self._stop(queue, [watcher, reconciler])
+        self._stop(queue, [watcher, reconciler, warden])
+
+    def _recover_registry(self) -> None:
+        try:
+            if finished := recover(self.place.registry):
+                log.info("an activation that was cut off is complete", model=finished)
+        except SectuneError as error:  # the daemon can train all the same; `models list` shows what is in use
+            log.error("the registry needs attention", error=str(error))
+
+    def _ended(self, run: Run) -> None:
+        from jobs.reporting.page import write_report  # jinja2 and the page are needed once in a day
+
+        try:
+            write_report(run.folder, run.manifest)
+        except Exception:  # a report that cannot be written must not make the run look unfinished
+            log.exception("the report could not be written", run=run.run_id)
+        self.notifier.ended(run)
 
     def _consume(self, consumer: StoppableConsumer) -> None:
         # Huey owns the signals; its stop flag is what tells the steps.
@@ -108,10 +134,19 @@ class Supervisor:
         queue.close()
         log.info("daemon stopped")
 
+    def _watch_power(self, queue: Queue) -> None:
+        while not self.stopping.wait(LOOK_SECONDS):
+            try:
+                if self.warden.look():
+                    for run_id in tasks.waiting_runs(self.store):
+                        queue.ring(run_id)
+            except Exception:  # the next look tries again; what was wrong is on record
+                log.exception("looking at the power failed")
+
     def _reconcile(self, queue: Queue) -> None:
         while not self.stopping.is_set():
             try:
-                for run_id in tasks.undriven_runs(self.store):
+                for run_id in tasks.undriven_runs(self.store, self.warden.hold()):
                     if queue.ring(run_id):
                         log.info("unfinished run taken up", run=run_id)
             except Exception:  # the next round tries again; what was wrong is on record

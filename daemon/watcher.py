@@ -20,8 +20,9 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from daemon.intake import Intake, in_words, stamp_of
+from daemon.intake import Intake, stamp_of
 from daemon.ledger import FINAL, Ledger, Stamp, shown
+from daemon.verdicts import in_words
 
 log = structlog.get_logger("sectune.watcher")
 TICK_SECONDS = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import structlog
 
-from jobs import files
+from config.settings import Settings
+from jobs import children, control, files
 from jobs.children import DeviceBusy
-from jobs.errors import SectuneError, Stopped
+from jobs.errors import Held, NetworkError, OperatorError, SectuneError, Stopped, of_the_machine
 from jobs.job import Job, Place, Skip
 from jobs.runs.manifest import UNFINISHED, Output, Progress, RunStatus, Step, StepError, now, seconds_between
 from jobs.runs.store import Run
@@ -52,21 +54,35 @@ def advance(run: Run, place: Place) -> Outcome:
     """Do the next unfinished step of a run and record it; the caller holds `run.driving()`.
 
     Returns:
-        NEXT if there is more to do now (the same step again after a failure that may pass, too).
+        NEXT if there is more to do now (the same step again after a failure that may pass, too); WAITING
+        if it can go on only later (the device is in use, the network does not answer).
     """
     manifest = run.manifest
     step = manifest.next_step()
     if manifest.status not in UNFINISHED:
         return Outcome.ENDED
+    if request := control.asked(run.folder):
+        return obey(run, request)
     if step is None:
         return _complete(run)
-    settings = run.settings()
-    job = Job(run, settings, place, step.name)
     _begin(run, step)
     try:
-        outputs = STEPS[step.name](job)
+        settings = run.settings()
+    except OperatorError as error:
+        return _fail(run, step, error, max_attempts=1)
+    return _attempt(run, step, settings, place)
+
+
+def _attempt(run: Run, step: Step, settings: Settings, place: Place) -> Outcome:
+    try:
+        written = STEPS[step.name](Job(run, settings, place, step.name))
+        outputs = [_output(run, path) for path in written]
     except Stopped:
         return Outcome.STOPPED
+    except control.Requested as requested:
+        return obey(run, requested.request)
+    except Held as held:
+        return _wait(run, step, str(held))
     except DeviceBusy as busy:
         return _wait(run, step, f"the device is in use: {busy.holder}")
     except Skip as skip:
@@ -92,8 +108,8 @@ def _begin(run: Run, step: Step) -> None:
     log.info("step started", step=step.name, attempt=step.attempts)
 
 
-def _end(run: Run, step: Step, outputs: Sequence[Path], skipped: str | None = None) -> Outcome:
-    step.outputs = [_output(run, path) for path in outputs]
+def _end(run: Run, step: Step, outputs: Sequence[Output], skipped: str | None = None) -> Outcome:
+    step.outputs = list(outputs)
     step.status = "skipped" if skipped is not None else "succeeded"
     step.reason = skipped
     step.error = None
@@ -121,6 +137,50 @@ def _wait(run: Run, step: Step, reason: str) -> Outcome:
     return Outcome.WAITING
 
 
+def obey(run: Run, request: control.Request) -> Outcome:
+    """Pause or cancel a run; a child that a dead daemon left is ended. The caller holds `run.driving()`."""
+    manifest = run.manifest
+    step = manifest.next_step()
+    if step is not None:
+        children.end(run.folder.work(step.name))
+    if step is not None and step.status == "running":
+        step.status = "pending"
+        step.ended_at = now()
+    if request == "pause":
+        manifest.status = "paused"
+        manifest.status_reason = f"go on with: sectune runs resume {run.run_id}"
+    else:
+        manifest.status = "cancelled"
+        manifest.status_reason = f"take it up again with: sectune runs retry {run.run_id}"
+        manifest.total_duration_seconds = seconds_between(manifest.timestamp, now())
+    run.save()
+    control.withdraw(run.folder)
+    run.event(f"run_{manifest.status}", step=step.name if step else None)
+    log.info(f"run {manifest.status}", step=step.name if step else None)
+    return Outcome.ENDED
+
+
+def resume(run: Run) -> None:
+    """Have a paused run go on; the caller holds `run.driving()`.
+
+    Raises:
+        ValueError: It is not paused.
+    """
+    if run.manifest.status != "paused":
+        raise ValueError(f"{run.run_id} is {run.manifest.status}, not paused")
+    _requeue(run, "resumed")
+
+
+def _requeue(run: Run, event: str) -> None:
+    control.withdraw(run.folder)
+    run.manifest.status = "queued"
+    run.manifest.status_reason = None
+    run.manifest.total_duration_seconds = None
+    run.save()
+    step = run.manifest.next_step()
+    run.event(event, step=step.name if step else None)
+
+
 def _complete(run: Run) -> Outcome:
     manifest = run.manifest
     manifest.status = "completed"
@@ -134,20 +194,28 @@ def _complete(run: Run) -> Outcome:
 
 
 def _fail(run: Run, step: Step, error: Exception, max_attempts: int) -> Outcome:
-    known = isinstance(error, SectuneError)
-    record = _record(error)
-    same = step.error is not None and step.error.message == record.message
-    step.failures = step.failures + 1 if same else 1
+    known = error if isinstance(error, SectuneError) else of_the_machine(error)
+    record = _record(known or error)
+    record.iteration = run.manifest.progress.iteration
+    # Words are no measure of "the same failure": a dead child's last words differ each time.
+    step.failures = 1 if _got_further(step.error, record) else step.failures + 1
     step.error = record
     step.ended_at = now()
     log.error("step failed", step=step.name, error=record.message, failures=step.failures)
-    if (not known or getattr(error, "retryable", False)) and step.failures < max_attempts:
-        run.save()
-        run.event("step_failed", step=step.name, error=record.message, again=True)
-        return Outcome.NEXT
-    status: RunStatus = "failed" if record.kind == "delivery" else "needs_attention"
-    _give_up(run, step, status)
-    return Outcome.ENDED
+    if (known is not None and not known.retryable) or step.failures >= max_attempts:
+        _give_up(run, step, "failed" if record.kind == "delivery" else "needs_attention")
+        return Outcome.ENDED
+    later = isinstance(known, NetworkError)  # at once is too early: the reconciler rings again
+    if later:
+        run.manifest.status = "waiting"
+        run.manifest.status_reason = f"{step.name} will be tried again: {record.message}"
+    run.save()
+    run.event("step_failed", step=step.name, error=record.message, again=True)
+    return Outcome.WAITING if later else Outcome.NEXT
+
+
+def _got_further(before: StepError | None, after: StepError) -> bool:
+    return before is not None and (after.iteration or 0) > (before.iteration or 0)
 
 
 def _record(error: Exception) -> StepError:
@@ -173,24 +241,59 @@ def _give_up(run: Run, step: Step, status: RunStatus) -> None:
     log.error("run ended", status=status, reason=manifest.status_reason)
 
 
-def retry(run: Run) -> str:
-    """Make a failed run unfinished again, from the step that failed; the caller holds `run.driving()`.
+def to_retry(run: Run, first: str | None = None) -> list[str]:
+    """The steps that a retry would do: from `first`, or from the one that failed.
+
+    Raises:
+        ValueError: There is no such step, or it cannot be done before those in front of it, or the run
+            is not at an end.
+    """
+    manifest = run.manifest
+    names = [step.name for step in manifest.steps]
+    due = manifest.next_step()
+    if manifest.status in UNFINISHED:
+        raise ValueError(f"{run.run_id} is {manifest.status}; there is nothing to retry (pause it first)")
+    if first is None:
+        if due is None or manifest.status == "completed":
+            raise ValueError(f"{run.run_id} is {manifest.status}; there is nothing to retry")
+        return names[names.index(due.name) :]
+    if first not in names:
+        raise ValueError(f"There is no step {first}; there are {', '.join(names)}")
+    if due is not None and names.index(first) > names.index(due.name):
+        raise ValueError(f"{first} needs {due.name}, which is not done yet; retry from there")
+    return names[names.index(first) :]
+
+
+def retry(run: Run, first: str | None = None) -> str:
+    """Make an ended run unfinished again; the caller holds `run.driving()`.
+
+    Args:
+        run: The run.
+        first: Do this step and all after it anew, without what they left; None to go on with the step
+            that failed, with what it left (a training goes on from its checkpoint).
 
     Returns:
         The step it goes on with.
+
+    Raises:
+        ValueError: See `to_retry`.
     """
-    manifest = run.manifest
-    step = manifest.next_step()
-    if step is None or manifest.status in UNFINISHED or manifest.status == "completed":
-        raise ValueError(f"{run.run_id} is {manifest.status}; there is nothing to retry")
-    step.status = "pending"
-    step.failures = 0
-    manifest.status = "queued"
-    manifest.status_reason = None
-    manifest.total_duration_seconds = None
-    run.save()
-    run.event("retry", step=step.name)
-    return step.name
+    names = to_retry(run, first)
+    for name in names:
+        step = run.manifest.step(name)
+        step.status = "pending"
+        step.failures = 0
+        if first is None:
+            children.forget(run.folder.work(name))
+        else:
+            step.outputs, step.error, step.reason = [], None, None
+            children.end(run.folder.work(name))
+            shutil.rmtree(run.folder.work(name), ignore_errors=True)
+    for number, of_stage in STAGE_STEPS.items():
+        if set(of_stage) & set(names):
+            run.manifest.stage(number).status = "pending"
+    _requeue(run, "retry")
+    return names[0]
 
 
 def _stage_began(run: Run, step: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files
-from jobs.errors import SectuneError
+from jobs.errors import SectuneError, of_the_machine
 
 REQUEST = "request.json"
 RECEIPT = "receipt.json"
@@ -69,16 +69,11 @@ def main(task: Callable[[Assignment], dict[str, Any]]) -> None:
         task: Gets the assignment, returns the JSON-able result that goes into the receipt.
     """
     work = Path(sys.argv[1])
-    request = files.read_json(work / REQUEST)
-    assignment = Assignment(work, request["payload"], Path(request["log"]), request["facts"])
-    holder = f"pid {os.getpid()} {' '.join(str(value) for value in request['facts'].values())}"
-    paths = [work / LOCK, *(Path(path) for path in request["locks"])]
     with contextlib.ExitStack() as stack:
-        try:
-            for path in paths:
-                stack.enter_context(files.FileLock(path, holder))
-        except files.LockBusy:
-            sys.exit(EXIT_BUSY)
+        request = _admitted(work, stack)
+        if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
+            os._exit(0)
+        assignment = Assignment(work, request["payload"], Path(request["log"]), request["facts"])
         receipt = _attempt(task, assignment)
         files.write_json(work / RECEIPT, {"key": request["key"], **receipt})
         # Leave without running interpreter shutdown: the receipt is durable, and MLX and pyarrow threads
@@ -88,16 +83,35 @@ def main(task: Callable[[Assignment], dict[str, Any]]) -> None:
         os._exit(0 if receipt["status"] == "done" else 1)
 
 
+def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
+    """The request, read under the lock: before it, another daemon might still be replacing it."""
+    pid = f"pid {os.getpid()}"
+    try:
+        stack.enter_context(files.FileLock(work / LOCK, pid))
+        request: dict[str, Any] = files.read_json(work / REQUEST)
+        holder = " ".join([pid, *(str(value) for value in request["facts"].values())])
+        for path in request["locks"]:
+            stack.enter_context(files.FileLock(Path(path), holder))
+    except files.LockBusy:
+        sys.exit(EXIT_BUSY)
+    return request
+
+
 def _attempt(task: Callable[[Assignment], dict[str, Any]], assignment: Assignment) -> dict[str, Any]:
     try:
         return {"status": "done", "result": task(assignment)}
-    except SectuneError as error:
-        failure = {"kind": error.kind, "message": error.message, "remedy": error.remedy, "traceback": None}
     except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
-        text = f"{type(error).__name__}: {error}"
-        failure = {"kind": "bug", "message": text, "remedy": "", "traceback": traceback.format_exc()}
+        failure = _failure(error)
     assignment.say("failed", level="error", error=failure["message"])
     return {"status": "failed", "error": failure}
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    known = error if isinstance(error, SectuneError) else of_the_machine(error)
+    if known is not None:
+        return {"kind": known.kind, "message": known.message, "remedy": known.remedy, "traceback": None}
+    text = f"{type(error).__name__}: {error}"
+    return {"kind": "bug", "message": text, "remedy": "", "traceback": traceback.format_exc()}
 
 
 def _clock() -> str:

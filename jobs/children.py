@@ -6,6 +6,7 @@ a killed daemon; the next one finds the lock busy and follows the same child to 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,9 +21,18 @@ from typing import Any
 
 from jobs import child as protocol
 from jobs import files
-from jobs.errors import ChildFailed, DeliveryRefused, NetworkError, OperatorError, SectuneError, Stopped
+from jobs.errors import (
+    ChildFailed,
+    DeliveryRefused,
+    EndChild,
+    NetworkError,
+    OperatorError,
+    SectuneError,
+    Stopped,
+)
 
 POLL_SECONDS = 0.25
+END_SECONDS = 120.0  # a step of long examples, or a validation, before the checkpoint
 KINDS: dict[str, type[SectuneError]] = {
     cls.kind: cls for cls in (DeliveryRefused, OperatorError, NetworkError)
 }
@@ -73,13 +83,21 @@ def drive(
 
     Raises:
         Stopped: The daemon stops; the child goes on.
+        EndChild: Raised by `stopping`; the child has ended.
         DeviceBusy: The device is taken.
         SectuneError: The child failed, with its own words.
     """
     if (result := _finished(task)) is not None:
         return result
-    process = None if _adoptable(task) else _start(task)
-    _follow(task, process, on_progress, stopping)
+    try:
+        process = None if _adoptable(task) else _start(task)
+    except files.LockBusy:  # a child that a dead daemon started took its lock only now
+        return drive(task, on_progress, stopping)
+    try:
+        _follow(task, process, on_progress, stopping)
+    except EndChild:
+        _end(task.work, process)
+        raise
     code = process.returncode if process else None
     if code == protocol.EXIT_BUSY:
         return _after_lost_race(task, on_progress, stopping)
@@ -100,8 +118,45 @@ def stop(work: Path) -> bool:
     pid = living(work)
     if pid is None:
         return False
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+        os.kill(pid, signal.SIGTERM)
     return True
+
+
+def end(work: Path, patience: float = END_SECONDS) -> bool:
+    """Have the child that works in `work` end, by force if it takes too long; True if there was one.
+
+    Args:
+        work: Its scratch folder.
+        patience: Seconds it has to save a checkpoint; killed, it loses at most one checkpoint interval.
+    """
+    if not stop(work):
+        return False
+    try:
+        _wait_for_end(work, patience)
+    except ChildFailed:
+        if (pid := living(work)) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _wait_for_end(work)
+    return True
+
+
+def _end(work: Path, process: subprocess.Popen[bytes] | None) -> None:
+    if process is None:
+        end(work)
+        return
+    process.terminate()  # it may not have its lock yet, so it is ended by its handle
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def forget(work: Path) -> None:
+    """Have the work in `work` done again although there is a receipt; partial results are kept."""
+    (work / protocol.RECEIPT).unlink(missing_ok=True)
 
 
 def _finished(task: Task) -> dict[str, Any] | None:
@@ -136,27 +191,44 @@ def _start(task: Task) -> subprocess.Popen[bytes]:
     if task.device_lock is not None and (holder := files.lock_holder(task.device_lock)) is not None:
         raise DeviceBusy(holder)
     _prepare(task)
+    environment = _environment(task.preload)
     with (task.work / protocol.OUTPUT).open("ab") as output:
+        output.truncate(0)  # the last words of an earlier child would be taken for this one's
         return subprocess.Popen(
             [sys.executable, "-P", "-m", task.module, str(task.work)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(task.preload),
+            env=environment,
             cwd=task.work,
             start_new_session=True,
         )
 
 
 def _prepare(task: Task) -> None:
-    request = task.work / protocol.REQUEST
-    if request.exists() and files.read_json(request)["key"] != task.key:
-        shutil.rmtree(task.work)  # partial results of other work must not be mistaken for this one's
     files.private_folder(task.work)
-    for name in (protocol.RECEIPT, protocol.PROGRESS):
-        (task.work / name).unlink(missing_ok=True)
+    files.private_folder(task.log.parent)
+    # A child of a dead daemon may still be on its way to this lock (importing MLX takes seconds); it finds
+    # the old request, or this one, but nothing in between.
+    with files.FileLock(task.work / protocol.LOCK, "the daemon, writing a request"):
+        _clear(task)
+        _write_request(task)
+
+
+def _clear(task: Task) -> None:
+    """Remove other work's partial results, or they would be mistaken for this one's."""
+    request = task.work / protocol.REQUEST
+    old = [task.work / name for name in (protocol.RECEIPT, protocol.PROGRESS)]
+    if not request.exists() or files.read_json(request)["key"] != task.key:
+        request.unlink(missing_ok=True)  # first: killed halfway, the next one must clear the rest
+        old = [path for path in task.work.iterdir() if path.name != protocol.LOCK]
+    for path in old:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _write_request(task: Task) -> None:
     files.write_json(
-        request,
+        task.work / protocol.REQUEST,
         {
             "key": task.key,
             "module": task.module,
@@ -217,7 +289,7 @@ def _merged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _after_lost_race(
     task: Task, on_progress: Callable[[dict[str, Any]], None], stopping: Callable[[], bool]
 ) -> dict[str, Any]:
-    if files.lock_holder(task.work / protocol.LOCK) is not None:
+    if _finished(task) is not None or files.lock_holder(task.work / protocol.LOCK) is not None:
         return drive(task, on_progress, stopping)
     raise DeviceBusy((task.device_lock and files.lock_holder(task.device_lock)) or "another process")
 
@@ -270,4 +342,12 @@ class Tail:
             return []
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
-        return [json.loads(line) for line in complete.splitlines()]
+        return [row for line in complete.splitlines() if (row := _row(line)) is not None]
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:  # torn by a full disk; a report less about the work is no reason to stop the work
+        return None
+    return row if isinstance(row, dict) else None

@@ -5,6 +5,8 @@ Anything else that escapes a step is a bug of ours and is recorded with its trac
 
 from __future__ import annotations
 
+import errno
+
 
 class SectuneError(Exception):
     """An error with a cause and, where there is one, the thing to do about it.
@@ -56,6 +58,31 @@ class NotFoundError(SectuneError):
     """A run, model or file that was named does not exist."""
 
     kind = "not_found"
+
+
+_MACHINE = {
+    errno.ENOSPC: "Free some space on the disk, then retry.",
+    errno.EDQUOT: "Free some space in your quota, then retry.",
+    errno.EROFS: "Make the disk writable, then retry.",
+    errno.EACCES: "Give sectune the permission, then retry.",
+    errno.EPERM: "Give sectune the permission (on macOS: Full Disk Access), then retry.",
+}
+
+
+def of_the_machine(error: BaseException) -> OperatorError | None:
+    """A full disk or a missing permission as the operator's error; None if `error` is something else."""
+    if not isinstance(error, OSError) or error.errno not in _MACHINE:
+        return None
+    where = f": {error.filename}" if error.filename else ""
+    return OperatorError(f"{error.strerror}{where}.", _MACHINE[error.errno])
+
+
+class EndChild(Exception):
+    """The child is to end in good order (it may save a checkpoint first), and the step goes on later."""
+
+
+class Held(EndChild):
+    """The device is not to be used now (battery, quiet hours); the reason is in words."""
 
 
 class Stopped(Exception):

@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import json
 import os
+import random
+import re
 import secrets
 import shutil
 import time
@@ -16,7 +18,10 @@ from types import TracebackType
 from typing import Any
 
 CHUNK = 1 << 20
-PROBE_PATIENCE = 5
+# Ours, and those of the adapter writer (mlx insists on the ending).
+TEMPORARY = re.compile(r"^\.(?P<of>.+)\.([0-9a-f]{8}\.tmp|tmp\.safetensors)$")
+LOOK_SECONDS = 2.0
+FORK_SECONDS = 0.05
 
 
 def fsync_fd(fd: int) -> None:
@@ -100,11 +105,16 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
 
 
 def append_jsonl(path: Path, row: Any) -> None:
-    """Append one line in a single write, so that two writers never mix inside a line."""
+    """Append one line in a single write, so that two writers never mix inside a line.
+
+    Raises:
+        OSError: The disk took only a part of the line (it is full), or nothing.
+    """
     line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(fd, line)
+        if os.write(fd, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(fd)
 
@@ -156,15 +166,32 @@ def sha256_files(folder: Path, paths: Iterable[Path]) -> str:
 
 def private_folder(path: Path) -> Path:
     """Create `path` (and its parents) readable by its owner alone; an existing folder is left as it is."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.is_dir():  # mkdir(parents=True) would give the parents the umask's mode, not this one
+        private_folder(path.parent)
+        path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 
-def replace_folder(source: Path, target: Path) -> None:
-    """Put the finished folder `source` in the place of `target`.
+def fsync_below(folder: Path) -> None:
+    """Make the content of a whole folder durable, before a rename makes its name durable."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            fsync_folder(path)
+        elif path.is_file() and not path.is_symlink():
+            with path.open("rb") as stream:
+                fsync_fd(stream.fileno())
 
-    A crash between the two renames leaves no `target`; the step that called this runs again then.
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Put the finished folder `source` in the place of `target`; only one writer may do so at a time.
+
+    A crash between the two renames leaves no `target`; the step that called this runs again then. What
+    killed writers left (unfinished files in `source`, an old `target` on its way out) is removed.
     """
+    for leftover in (*temporaries(source), *temporaries(target.parent, target.name)):
+        if leftover != source:
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    fsync_below(source)
     old = temporary_beside(target)
     if target.exists():
         target.rename(old)
@@ -172,6 +199,12 @@ def replace_folder(source: Path, target: Path) -> None:
     fsync_folder(target.parent)
     if old.exists():
         shutil.rmtree(old)
+
+
+def temporaries(folder: Path, name: str | None = None) -> list[Path]:
+    """The temporary names in `folder`: of the file or folder `name`, or of any."""
+    matches = [(path, TEMPORARY.match(path.name)) for path in folder.iterdir()]
+    return [path for path, match in matches if match and name in (None, match["of"])]
 
 
 class LockBusy(Exception):
@@ -202,18 +235,15 @@ class FileLock:
             LockBusy: Somebody else holds it.
         """
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for _ in range(PROBE_PATIENCE):
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.01)  # a mere look at the lock (lock_holder) holds it for microseconds
-        else:
-            text = os.read(fd, 4096).decode("utf-8", "replace").strip()
+        try:
+            if not _taken(fd):
+                raise LockBusy(_first_line(fd))
+            line = f"{self.holder or os.getpid()}\n".encode()
+            os.pwrite(fd, line, 0)  # first write, then cut: a busy lock is never without a holder's line
+            os.ftruncate(fd, len(line))
+        except BaseException:
             os.close(fd)
-            raise LockBusy(text)
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{self.holder or os.getpid()}\n".encode())
+            raise
         self._fd = fd
 
     def release(self) -> None:
@@ -232,6 +262,35 @@ class FileLock:
         self.release()
 
 
+def _taken(fd: int) -> bool:
+    """Take the lock on `fd`, or find out that somebody else really has it."""
+    began = time.monotonic()
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            looked_at = _shareable(fd)
+        # A look (lock_holder) shares the lock for microseconds, and never makes it busy. A real holder may
+        # just have let go: a process that was forked meanwhile keeps his lock until its exec.
+        if time.monotonic() - began > (LOOK_SECONDS if looked_at else FORK_SECONDS):
+            return False
+        time.sleep(random.uniform(0.0005, 0.01))
+
+
+def _shareable(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return True
+
+
+def _first_line(fd: int) -> str:
+    return os.pread(fd, 4096, 0).decode("utf-8", "replace").partition("\n")[0].strip()
+
+
 def lock_holder(path: Path) -> str | None:
     """What the present holder of a lock wrote about itself, or None if nobody holds it."""
     try:
@@ -241,7 +300,7 @@ def lock_holder(path: Path) -> str | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.read(fd, 4096).decode("utf-8", "replace").strip() or "another process"
+        return _first_line(fd) or "another process"
     finally:
         os.close(fd)
     return None

@@ -10,23 +10,33 @@ from jobs import chain, files
 from jobs.errors import NotFoundError, OperatorError
 from jobs.job import Place
 from jobs.runs.manifest import UNFINISHED
-from jobs.runs.store import RunStore
+from jobs.runs.store import Run, RunStore
 
 log = structlog.get_logger("sectune.tasks")
 
 
-def advancing(store: RunStore, place: Place, ring: Callable[[str], object]) -> Callable[[str], None]:
+def _tell_nobody(run: Run) -> None:
+    """What happens at a run's end where nobody wants to know."""
+
+
+def advancing(
+    store: RunStore,
+    place: Place,
+    ring: Callable[[str], object],
+    ended: Callable[[Run], object] = _tell_nobody,
+) -> Callable[[str], None]:
     """The task `advance`: do the next unfinished step of a run, then ring for the one after it.
 
     Args:
         store: The runs.
         place: Where the daemon keeps its state.
         ring: Asks for a run's next step.
+        ended: Told once of each run that came to its end, whatever end.
     """
 
     def advance(run_id: str) -> None:
         with structlog.contextvars.bound_contextvars(run=run_id):
-            outcome = _advance_once(store, place, run_id)
+            outcome = _advance_once(store, place, run_id, ended)
             if outcome is chain.Outcome.NEXT and not place.stopping():
                 ring(run_id)
             if outcome in (chain.Outcome.NEXT, chain.Outcome.ENDED):
@@ -36,11 +46,17 @@ def advancing(store: RunStore, place: Place, ring: Callable[[str], object]) -> C
     return advance
 
 
-def _advance_once(store: RunStore, place: Place, run_id: str) -> chain.Outcome | None:
+def _advance_once(
+    store: RunStore, place: Place, run_id: str, ended: Callable[[Run], object]
+) -> chain.Outcome | None:
     try:
         run = store.open(run_id)
         with run.driving("a worker of the daemon"):
-            return chain.advance(run, place)
+            was_unfinished = run.manifest.status in UNFINISHED
+            outcome = chain.advance(run, place)
+        if outcome is chain.Outcome.ENDED and was_unfinished:
+            ended(run)
+        return outcome
     except files.LockBusy:
         log.debug("somebody else drives this run")
     except (NotFoundError, OperatorError) as error:
@@ -49,14 +65,26 @@ def _advance_once(store: RunStore, place: Place, run_id: str) -> chain.Outcome |
 
 
 def waiting_runs(store: RunStore) -> list[str]:
-    """Runs that waited for the device; it may be free now."""
-    return [run.run_id for run in store.list()[0] if run.manifest.status == "waiting"]
+    """Runs that waited for the device; it may be free now. Those that wait for the network are left alone."""
+    return [run.run_id for run in store.list()[0] if run.manifest.status == "waiting" and _not_begun(run)]
 
 
-def undriven_runs(store: RunStore) -> list[str]:
-    """Unfinished runs, oldest first, that nobody drives at the moment."""
+def _not_begun(run: Run) -> bool:
+    step = run.manifest.next_step()
+    return step is not None and step.status == "pending"
+
+
+def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
+    """Unfinished runs, oldest first, that nobody drives at the moment.
+
+    Args:
+        store: The runs.
+        held: Why the device is not to be used now; runs that wait for just that are left out.
+    """
     return [
         run.run_id
         for run in store.list()[0]
-        if run.manifest.status in UNFINISHED and files.lock_holder(run.folder.root / ".driver.lock") is None
+        if run.manifest.status in UNFINISHED
+        and not (held and (run.manifest.status, run.manifest.status_reason) == ("waiting", held))
+        and files.lock_holder(run.folder.driver_lock) is None
     ]

@@ -10,6 +10,8 @@ import typer
 from daemon.cli import world as worlds
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its unambiguous end.")]
 app = typer.Typer(
     name="sectune",
     help="Turn security-scan reports into a better local model.",
@@ -47,12 +49,19 @@ def options(
 @app.command()
 def run() -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
+    from daemon.breaker import CrashLoop, guarded
+    from daemon.cli.screen import note
+
+    try:
+        guarded(_supervise)
+    except CrashLoop as loop:  # exit code 0: launchd takes any other for a reason to start again
+        note(str(loop))
+
+
+def _supervise() -> None:
     from daemon.supervisor import Supervisor
 
     Supervisor(worlds.world().loaded.settings).run()
-
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
 
 
 @app.command()
@@ -161,11 +170,53 @@ def runs_show(
 
 
 @runs_app.command("retry")
-def runs_retry(run_id: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
-    """Take a failed run up again, from the step that failed."""
-    from daemon.cli import histories
+def runs_retry(
+    run_id: RunId,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STEP", help="Do this step and all after it anew."),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Take an ended run up again, from the step that failed and with what it left."""
+    from daemon.cli import steering
 
-    histories.retry_run(worlds.world(), run_id)
+    raise typer.Exit(steering.retry(worlds.world(), run_id, first, dry_run))
+
+
+@runs_app.command("pause")
+def runs_pause(run_id: RunId) -> None:
+    """Stop a run at its next checkpoint until `runs resume`."""
+    from daemon.cli import steering
+
+    raise typer.Exit(steering.ask(worlds.world(), run_id, "pause"))
+
+
+@runs_app.command("cancel")
+def runs_cancel(run_id: RunId) -> None:
+    """End a run at its next checkpoint; its folder stays, and `runs retry` takes it up again."""
+    from daemon.cli import steering
+
+    raise typer.Exit(steering.ask(worlds.world(), run_id, "cancel"))
+
+
+@runs_app.command("resume")
+def runs_resume(run_id: RunId) -> None:
+    """Have a paused run go on."""
+    from daemon.cli import steering
+
+    raise typer.Exit(steering.resume(worlds.world(), run_id))
+
+
+@app.command()
+def wait(
+    run_id: RunId,
+    timeout: Annotated[float | None, typer.Option(help="Give up after this many seconds.", min=0)] = None,
+) -> None:
+    """Wait for a run's end: exit code 0 completed, 1 failed or cancelled, 5 it needs you, 75 time is up."""
+    from daemon.cli import steering
+
+    raise typer.Exit(steering.wait(worlds.world(), run_id, timeout))
 
 
 @runs_app.command("validate")
@@ -194,12 +245,49 @@ def logs(
     raise typer.Exit(tailing.logs(worlds.world(), run_id, tailing.View(follow, lines, json)))
 
 
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its unambiguous end.")],
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write a run's report: one HTML page that needs nothing else."""
+    from daemon.cli import reports
+
+    reports.report(worlds.world(), run_id, show)
+
+
+@app.command()
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(metavar="RUN|MODEL", help="A run, a certified model, CURRENT or a model's folder."),
+    ],
+    data: Annotated[Path, typer.Option(help="JSONL rows with messages.", exists=True, dir_okay=False)],
+    max_cases: Annotated[
+        int | None, typer.Option(help="Draw so many cases; the interval says what that costs.", min=1)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure models on a file of examples; interrupted, the same call goes on where it stopped."""
+    from daemon.cli import evaluations
+
+    raise typer.Exit(evaluations.evaluate(worlds.world(), target, data, max_cases, json))
+
+
 @models_app.command("list")
 def models_list(json: Json = False) -> None:
     """The certified models; the one in use is marked."""
     from daemon.cli import histories
 
     histories.list_models(worlds.world(), json)
+
+
+@models_app.command("pull")
+def models_pull() -> None:
+    """Fetch the base model of the settings and convert it; complete or absent, never half."""
+    from daemon.cli import models
+
+    raise typer.Exit(models.pull(worlds.world()))
 
 
 @models_app.command("verify")

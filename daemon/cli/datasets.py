@@ -15,7 +15,7 @@ from daemon.cli import screen
 from daemon.cli.world import World
 from jobs import base_models, children, files
 from jobs.datasets.reasons import DROP_REASONS
-from jobs.datasets.request import Source, SourceName, Stage1Request, Stage2Request
+from jobs.datasets.request import SOURCE_NAMES, Source, SourceName, Stage1Request, Stage2Request
 from jobs.errors import ChildFailed, DeliveryRefused, NotFoundError, OperatorError
 from jobs.findings.limits import limits_of
 from jobs.findings.parse import parse_paths
@@ -53,7 +53,7 @@ def build(world: World, wanted: Build, json: bool) -> None:
     """Build one stage's training data in a child process; the statistics go to stdout."""
     out = wanted.out.expanduser().absolute()
     _must_be_replaceable(out)
-    with tempfile.TemporaryDirectory(prefix="sectune-dataset-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="sectune-dataset-", ignore_cleanup_errors=True) as scratch:
         work = Path(scratch)
         request = (
             _stage1_request(world, wanted, out)
@@ -151,10 +151,9 @@ def _stage1_request(world: World, wanted: Build, out: Path) -> Stage1Request:
     settings = world.loaded.settings.datasets
     sources = tuple(Source(name, _place(place)) for name, place in wanted.sources.items() if place)
     if not sources:
-        configured = {"crossvul": settings.crossvul, "cvefixes": settings.cvefixes}
         sources = tuple(
             Source(name, _place(one.source), one.revision, one.max_rows)
-            for name, one in ((name, configured[name]) for name in wanted.sources)
+            for name, one in ((name, getattr(settings, name)) for name in SOURCE_NAMES)
         )
     return Stage1Request(**_shared(world, wanted, out), context_lines=settings.context_lines, sources=sources)
 
@@ -255,6 +254,8 @@ class View:
 
 def show(world: World, target: str, stage: int | None, view: View, json: bool) -> None:
     """Print examples as a person reads them."""
+    if view.part not in (None, *PARTS):
+        raise OperatorError(f"There is no part {view.part}.", f"The parts are {', '.join(PARTS)}.")
     place = place_of(world, target, stage)
     found = [
         (part, number, row)

@@ -1,4 +1,4 @@
-"""Commands about runs and certified models: list, show, retry, validate, verify."""
+"""Commands about runs and certified models: list, show, validate, verify."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.cli import screen
 from daemon.cli.world import FAILED, OK, World
 from jobs import files
-from jobs.errors import OperatorError
+from jobs.reporting.charts import sparkline
 from jobs.runs.manifest import Manifest, seconds_between
 from jobs.runs.validation import Check, check_adapters, check_full_model, check_training_data
 
@@ -60,7 +60,7 @@ def show_run(world: World, run_id: str, json: bool) -> None:
         screen.say(f"once that is mended: sectune runs retry {run.run_id}")
     _show_inputs(manifest)
     _show_steps(manifest)
-    _show_stages(manifest)
+    _show_stages(run)
     _show_scores(manifest)
 
 
@@ -89,7 +89,8 @@ def _show_steps(manifest: Manifest) -> None:
         )
 
 
-def _show_stages(manifest: Manifest) -> None:
+def _show_stages(run: Run) -> None:
+    manifest = run.manifest
     rows = []
     for number in (1, 2):
         stage = manifest.stage(number)
@@ -108,6 +109,17 @@ def _show_stages(manifest: Manifest) -> None:
         )
     screen.say()
     screen.table(("", "train", "valid", "test", "iterations", "first loss", "last loss", "valid loss"), rows)
+    for number in (1, 2):
+        _show_curve(run, number)
+
+
+def _show_curve(run: Run, number: int) -> None:
+    metrics = run.folder.stage(number).metrics
+    rows = list(files.read_jsonl(metrics)) if metrics.exists() else []
+    curve = sparkline([row["train_loss"] for row in rows if row.get("train_loss") is not None])
+    origin = run.manifest.stage(number).reused_from
+    if curve:
+        screen.say(f"loss of stage {number}  {curve}" + (f"  (taken over from {origin})" if origin else ""))
 
 
 def _show_scores(manifest: Manifest) -> None:
@@ -129,24 +141,6 @@ def _show_scores(manifest: Manifest) -> None:
 
 def _percent(*values: float | None) -> list[str]:
     return [screen.number(value, 1, " %") for value in values]
-
-
-def retry_run(world: World, run_id: str) -> None:
-    """Make a failed run unfinished again and ring for it."""
-    from daemon.log import silence
-    from jobs import chain
-
-    silence()
-    run = world.store.open(run_id)
-    with run.driving("sectune runs retry"):
-        try:
-            step = chain.retry(run)
-        except ValueError as error:
-            raise OperatorError(str(error)) from error
-    world.queue.ring(run.run_id)
-    screen.say(f"{run.run_id} goes on with {step}.")
-    if world.daemon() is None:
-        screen.note("The daemon is not running; start it with: sectune run")
 
 
 def validate_run(world: World, run_id: str, json: bool) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from daemon.agent import state_in_words
 from daemon.cli import screen
-from daemon.cli.agent import state_in_words
 from daemon.cli.world import FAILED, NOT_RUNNING, OK, World
 from jobs.runs.manifest import UNFINISHED, Progress
 
@@ -24,7 +24,7 @@ def status(world: World, json: bool) -> int:
     runs, unreadable = world.store.list()
     unfinished = [run for run in runs if run.manifest.status in UNFINISHED]
     attention = [run for run in runs if run.manifest.status == "needs_attention"]
-    agent = state_in_words(world)
+    agent = state_in_words(world.loaded, world.state)
     if json:
         screen.emit_json(
             {

@@ -54,6 +54,8 @@ class Scene:
             },
             "inbox": {"stable_seconds": 1, "quiet_seconds": 2, "scan_seconds": 2},
             "queue": {"reconcile_seconds": 5},
+            # a show of minutes may run on a battery
+            "power": {"on_battery": "train", "in_low_power_mode": "train"},
             "base_model": {"name": MODEL, "source": None},
             "datasets": {
                 "crossvul": {"source": str(DATA / "public" / "crossvul")},

@@ -13,9 +13,13 @@ from itertools import islice
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+import numpy as np
+from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+from jobs.mlx.loss import AnswerLoss, _head
 
 PREFILL = 512  # prompt tokens per forward pass, to bound the memory of attention
+TOGETHER = 4096  # padded tokens of prompts and drafts in one pass, to bound its memory
 FIRST_LOOK = 32  # draft tokens in the first pass: most answers that are wrong part from the reference early
 REFILL = 4  # a batch is filled up when this fraction (1/4) is free: joining copies the whole cache
 
@@ -87,7 +91,7 @@ def greedy_answers(
         questions: Best in the order of their lengths, so that those beside each other need like room.
         batch_size: Answers that are continued at the same time, beyond what their drafts gave.
     """
-    waiting = (_begin(model, number, question) for number, question in enumerate(questions))
+    waiting = _begun(model, questions, batch_size)
     batch = _Batch(model)
     more = True
     while more or batch.rows:
@@ -98,6 +102,80 @@ def greedy_answers(
             batch.join([row for row in begun if not row.is_finished])
         else:
             yield from ((row.number, row.generated) for row in batch.step())
+
+
+def _begun(model: Any, questions: Iterable[Question], batch_size: int) -> Iterator[_Row]:
+    """Answers begun in the order of their questions, several in one pass where that can be done."""
+    together = AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in make_prompt_cache(model))
+    group: list[tuple[int, Question]] = []
+    for item in enumerate(questions):
+        if group and not _fits([*group, item], batch_size if together else 1):
+            yield from _begin_group(model, group)
+            group = []
+        group.append(item)
+    if group:
+        yield from _begin_group(model, group)
+
+
+def _fits(group: list[tuple[int, Question]], batch_size: int) -> bool:
+    width = max(len(_draft_inputs(question)) for _, question in group)
+    return len(group) <= batch_size and width <= PREFILL and width * len(group) <= TOGETHER
+
+
+def _begin_group(model: Any, group: list[tuple[int, Question]]) -> list[_Row]:
+    if len(group) == 1:
+        return [_begin(model, *group[0])]
+    return _begin_together(model, group)
+
+
+def _draft_inputs(question: Question) -> list[int]:
+    return [*question.prompt, *question.reference[: question.ending.limit]]
+
+
+def _begin_together(model: Any, group: list[tuple[int, Question]]) -> list[_Row]:
+    """Go with every reference as far as the model would, in one pass.
+
+    Shorter rows are padded on the right, where no causal position before sees it.
+    """
+    rows = [_draft_inputs(question) for _, question in group]
+    width = max(map(len, rows))
+    inputs = np.zeros((len(rows), width), np.int32)
+    places = []
+    for number, (row, (_, question)) in enumerate(zip(rows, group, strict=True)):
+        inputs[number, : len(row)] = row
+        places.append(number * width + np.arange(len(question.prompt) - 1, len(row)))
+    cache = make_prompt_cache(model)
+    hidden = model.model(mx.array(inputs), cache=cache)
+    flat = hidden.reshape(-1, hidden.shape[-1])[mx.array(np.concatenate(places))]
+    predicted: list[int] = []
+    for start in range(0, len(flat), PREFILL):
+        predicted += mx.argmax(_head(model)(flat[start : start + PREFILL]), axis=-1).tolist()
+    ends = np.cumsum([len(each) for each in places])
+    begun = []
+    for number, (item, end) in enumerate(zip(group, ends, strict=True)):
+        begun.append(_parted(item, predicted[end - len(places[number]) : end], (cache, number)))
+    return begun
+
+
+def _parted(item: tuple[int, Question], predicted: list[int], place: tuple[list[Any], int]) -> _Row:
+    number, question = item
+    draft = list(question.reference[: question.ending.limit])
+    stop = question.ending.stop
+    agreed = next(
+        (i for i, token in enumerate(predicted) if i == len(draft) or token != draft[i] or token in stop)
+    )
+    cache, row = place
+    length = len(question.prompt) + agreed
+    own = [_one_row(layer, row, length) for layer in cache]
+    return _Row(number, draft[:agreed], predicted[agreed], question.ending, own, agreed)
+
+
+def _one_row(layer: KVCache, row: int, length: int) -> KVCache:
+    own = KVCache()
+    own.keys = layer.keys[row : row + 1, :, :length]
+    own.values = layer.values[row : row + 1, :, :length]
+    own.offset = length
+    return own
 
 
 def _begin(model: Any, number: int, question: Question) -> _Row:

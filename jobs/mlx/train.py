@@ -7,7 +7,9 @@ iterations, so that an interrupted training repeats exactly those of an undistur
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import mlx.core as mx
@@ -68,15 +70,32 @@ def _run(assignment: Assignment) -> dict[str, Any]:
     return _finish(session, stopped_early)
 
 
+class StopSignal:
+    """Remembers that SIGTERM came: a training ends at its next update, behind a checkpoint."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+
 def _train(session: Session) -> None:
+    stop = StopSignal()
+
     def after_step(step: int) -> None:
         if step % session.params["steps_per_eval"] == 0:
             _validate(session, step)
             _stop_if_it_no_longer_helps(session)
         # Between two updates the accumulated gradient lives in the trainer alone; only after an update
         # is the state complete.
-        if step % session.params["save_every"] == 0 and step % session.fitting.accumulation == 0:
+        complete = step % session.fitting.accumulation == 0
+        if complete and (stop.asked or step % session.params["save_every"] == 0):
             _checkpoint(session, step)
+        if complete and stop.asked:
+            session.assignment.say("training stops at a checkpoint", iteration=step)
+            raise SystemExit(0)  # no receipt: the work is not done, it goes on from here
 
     if session.reports.start == 0:
         _validate(session, 0)

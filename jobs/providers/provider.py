@@ -21,6 +21,7 @@ class Training:
         adapters: Where the adapter goes.
         metrics: Where a line per report goes.
         start_from: The adapter file to continue from, if any, and its SHA-256.
+        data_sha256: What is in `data`; a checkpoint of other data is then of other work.
     """
 
     stage: int
@@ -29,6 +30,7 @@ class Training:
     adapters: Path
     metrics: Path
     start_from: tuple[Path, str] | None = None
+    data_sha256: str | None = None
 
 
 class Provider(Protocol):

@@ -100,6 +100,16 @@ class RunFolder:
         return self.root / "events.jsonl"
 
     @property
+    def driver_lock(self) -> Path:
+        """Held by whoever changes this run."""
+        return self.root / ".driver.lock"
+
+    @property
+    def control(self) -> Path:
+        """What a person asks of whoever drives this run: pause or cancel."""
+        return self.root / "control.json"
+
+    @property
     def reports(self) -> Path:
         """The delivery as received; each file lies in a folder named by its hash."""
         return self.root / "reports"
@@ -124,6 +134,11 @@ class RunFolder:
         return self.root / "final-model"
 
     @property
+    def report_page(self) -> Path:
+        """The run in one HTML file."""
+        return self.root / "report.html"
+
+    @property
     def fuse_report(self) -> Path:
         """How far the fused model is from base model plus adapter, and its first answer."""
         return self.root / "validation" / "fuse.json"
@@ -132,6 +147,11 @@ class RunFolder:
     def retention(self) -> Path:
         """Stage 2 on stage 1's test part."""
         return self.root / "stage2" / "evaluation" / "retention"
+
+    @property
+    def retention_results(self) -> Path:
+        """The figures of that."""
+        return self.retention / "evaluation_results.json"
 
     def validation(self, stage: int) -> Path:
         """How a stage's folders were checked."""

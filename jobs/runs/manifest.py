@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 VERSION: Literal["2.0"] = "2.0"
 RunStatus = Literal[
@@ -20,8 +20,19 @@ StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped"]
 Verdict = Literal["received", "parsed", "parsed_with_warnings", "empty", "refused"]
 UNFINISHED: frozenset[str] = frozenset({"queued", "in_progress", "waiting"})
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Timestamp = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^\./")]
+
+
+def _a_real_moment(value: str) -> str:
+    datetime.fromisoformat(value)  # raises ValueError for the 31st of February
+    return value
+
+
+Timestamp = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"),
+    AfterValidator(_a_real_moment),
+]
 
 
 def now() -> str:
@@ -67,6 +78,7 @@ class StepError(Part):
     message: str
     remedy: str = ""
     traceback: str | None = None
+    iteration: int | None = None  # how far the step had come
 
 
 class Step(Part):
@@ -75,7 +87,9 @@ class Step(Part):
     name: str
     status: StepStatus = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0  # how often it was begun
-    failures: Annotated[int, Field(ge=0)] = 0  # how often in a row it failed; a killed daemon is no failure
+    failures: Annotated[int, Field(ge=0)] = (
+        0  # how often without progress in between; a killed daemon is none
+    )
     started_at: Timestamp | None = None
     ended_at: Timestamp | None = None
     outputs: list[Output] = []
@@ -118,6 +132,7 @@ class Stage(Part):
     validation_path: RelativePath
     artifact_types: ArtifactTypes = ArtifactTypes()
     reused_from: str | None = None
+    reuse_key: Sha256 | None = None  # what this stage's adapter depends on
     training_params: dict[str, Any] = {}
     dataset_stats: dict[str, Any] = {}
 
@@ -182,7 +197,7 @@ class Provenance(Part):
 class Manifest(Part):
     """The whole record of one run."""
 
-    version: Literal["2.0"] = VERSION
+    version: Literal["2.0"]
     run_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     timestamp: Timestamp
     updated_at: Timestamp

@@ -15,11 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from config.load import SettingsError, complete
 from config.settings import Settings
 from jobs import files
 from jobs.errors import NotFoundError, OperatorError
 from jobs.runs.folder import MANIFEST, RunFolder
 from jobs.runs.manifest import (
+    VERSION,
     Input,
     Manifest,
     Provenance,
@@ -46,8 +48,18 @@ class Run:
         return self.manifest.run_id
 
     def settings(self) -> Settings:
-        """The settings this run was created with."""
-        return Settings.model_validate(files.read_json(self.folder.settings))
+        """The settings this run was created with; the defaults for those that did not exist then.
+
+        Raises:
+            OperatorError: They cannot be read, or this version of sectune does not know them.
+        """
+        try:
+            return complete(files.read_json(self.folder.settings))
+        except (OSError, ValueError, SettingsError) as error:
+            raise OperatorError(
+                f"The run's settings in {self.folder.settings} cannot be used: {error}",
+                "Correct that file, then retry the run.",
+            ) from error
 
     def save(self) -> None:
         """Write the manifest, atomically."""
@@ -69,7 +81,9 @@ class Run:
         Raises:
             files.LockBusy: Somebody else drives it.
         """
-        with files.FileLock(self.folder.root / ".driver.lock", holder):
+        with files.FileLock(self.folder.driver_lock, holder):
+            for leftover in files.temporaries(self.folder.root, MANIFEST):  # a killed driver's
+                leftover.unlink()
             self.reload()
             yield
 
@@ -141,6 +155,7 @@ class RunStore:
                 continue
             first = manifest(run_id)
             files.write_text(draft.manifest, first.model_dump_json(indent=2) + "\n")
+            files.fsync_below(draft.root)
             try:
                 draft.root.rename(self.root / run_id)
             except OSError:
@@ -186,7 +201,7 @@ class RunStore:
                 runs.append(Run(RunFolder(path), read_manifest(path / MANIFEST)))
             except OperatorError as error:
                 unreadable.append(Unreadable(path, error.message))
-        return sorted(runs, key=lambda run: (run.manifest.timestamp, run.run_id)), unreadable
+        return sorted(runs, key=_age), unreadable
 
     def of_delivery(self, delivery: str) -> Run | None:
         """The run that was made of a delivery, if one was."""
@@ -196,6 +211,10 @@ class RunStore:
         """The completed run with the newest manifest timestamp."""
         completed = [run for run in self.list()[0] if run.manifest.status == "completed"]
         return completed[-1] if completed else None
+
+
+def _age(run: Run) -> tuple[datetime, str]:
+    return datetime.fromisoformat(run.manifest.timestamp), run.run_id
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -214,6 +233,7 @@ def read_manifest(path: Path) -> Manifest:
 def _first_manifest(run_id: str, settings: Settings, delivery: Delivery, steps: Sequence[str]) -> Manifest:
     moment = now()
     return Manifest(
+        version=VERSION,
         run_id=run_id,
         timestamp=moment,
         updated_at=moment,

@@ -13,6 +13,7 @@ from jobs import files
 
 CHECKPOINT = re.compile(r"^\d{7}_adapters\.safetensors$")
 ADAPTER_FILES = frozenset({"adapters.safetensors", "adapter_config.json", "training_metadata.json"})
+LORA_TENSORS = ("lora_a", "lora_b", "m")
 DATA_FILES = ("train.jsonl", "valid.jsonl", "test.jsonl")
 MAX_HEADER = 100 * 1024 * 1024  # the safetensors library's own limit
 
@@ -66,7 +67,8 @@ def check_adapters(folder: Path, expected: Mapping[str, Any]) -> list[Check]:
         Check("LoRA files only", not foreign, f"foreign files: {foreign}" if foreign else "nothing else")
     )
     checks.append(_lora_tensors(folder / "adapters.safetensors"))
-    config = files.read_json(folder / "adapter_config.json")
+    checks.append(_json_object(folder / "adapter_config.json"))
+    config = files.read_json(folder / "adapter_config.json") if checks[-1].passed else {}
     for key, value in expected.items():
         found = config.get(key)
         checks.append(
@@ -77,24 +79,29 @@ def check_adapters(folder: Path, expected: Mapping[str, Any]) -> list[Check]:
 
 def check_full_model(folder: Path) -> list[Check]:
     """Check a folder that must hold a complete model: configuration, every weight, tokenizer."""
-    checks = [_present(folder, "config.json"), _present(folder, "tokenizer_config.json")]
+    checks = [_json_object(folder / name) for name in ("config.json", "tokenizer_config.json")]
     tokenizers = [name for name in ("tokenizer.json", "tokenizer.model") if (folder / name).is_file()]
     checks.append(
         Check("tokenizer", bool(tokenizers), f"{folder.name} has {tokenizers or 'no tokenizer file'}")
     )
     weights = sorted(folder.glob("model*.safetensors"))
     checks.append(Check("weights", bool(weights), f"{len(weights)} model*.safetensors"))
-    checks += [_readable(path) for path in weights]
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        promised = set(files.read_json(index)["weight_map"].values())
-        missing = sorted(promised - {path.name for path in weights})
-        checks.append(
-            Check("every shard", not missing, f"missing shards: {missing}" if missing else "complete")
-        )
+    checks += [_model_weights(path) for path in weights]
+    checks += _shards(folder / "model.safetensors.index.json", {path.name for path in weights})
     adapters = sorted(path.name for path in folder.glob("*adapter*")) if folder.is_dir() else []
-    checks.append(Check("no adapters", not adapters, f"adapters beside a full model: {adapters}"))
+    found = f"adapters beside a full model: {adapters}" if adapters else "none"
+    checks.append(Check("no adapters", not adapters, found))
     return checks
+
+
+def _shards(index: Path, present: set[str]) -> list[Check]:
+    if not index.is_file():
+        return []
+    readable = _json_object(index)
+    if not readable.passed:
+        return [readable]
+    missing = sorted(set(files.read_json(index).get("weight_map", {}).values()) - present)
+    return [Check("every shard", not missing, f"missing shards: {missing}" if missing else "complete")]
 
 
 def check_training_data(folder: Path) -> list[Check]:
@@ -115,12 +122,31 @@ def _present(folder: Path, name: str, may_be_empty: bool = False) -> Check:
     return Check(name, size > 0 or may_be_empty, f"{name} has {size} bytes")
 
 
+def _json_object(path: Path) -> Check:
+    present = _present(path.parent, path.name)
+    if not present.passed:
+        return present
+    try:
+        value = files.read_json(path)
+    except ValueError as error:
+        return Check(path.name, False, f"{path.name} is not JSON: {error}")
+    return present if isinstance(value, dict) else Check(path.name, False, f"{path.name} holds no object")
+
+
 def _readable(path: Path) -> Check:
     try:
         header = read_safetensors_header(path)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         return Check(path.name, False, f"{path.name} {error}")
     return Check(path.name, True, f"{len(header)} entries")
+
+
+def _model_weights(path: Path) -> Check:
+    check = _readable(path)
+    if not check.passed:
+        return check
+    lora = [name for name in read_safetensors_header(path) if name.rsplit(".", 1)[-1] in LORA_TENSORS[:2]]
+    return Check(path.name, False, f"{path.name} holds LoRA tensors: {lora[:3]}") if lora else check
 
 
 def _lora_tensors(path: Path) -> Check:
@@ -128,7 +154,7 @@ def _lora_tensors(path: Path) -> Check:
     if not check.passed:
         return check
     names = [name for name in read_safetensors_header(path) if name != "__metadata__"]
-    other = [name for name in names if name.rsplit(".", 1)[-1] not in ("lora_a", "lora_b", "m")]
+    other = [name for name in names if name.rsplit(".", 1)[-1] not in LORA_TENSORS]
     return Check(
         "LoRA tensors", not other, f"other tensors: {other[:3]}" if other else f"{len(names)} tensors"
     )

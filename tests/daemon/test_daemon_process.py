@@ -26,9 +26,15 @@ class House:
         self.environment = {**os.environ, "SECTUNE_CONFIG": str(self.config)}
         paths = {"inbox": self.inbox, "models_dir": home / "models", "state_dir": home / "state"}
         times = {"stable_seconds": 0.2, "quiet_seconds": 0.5, "scan_seconds": 1}
-        self.config.write_text(
-            yaml.safe_dump({"paths": {key: str(path) for key, path in paths.items()}, "inbox": times})
-        )
+        self.told = home / "told.json"
+        hook = f"import sys; open({str(self.told)!r}, 'w').write(sys.stdin.read())"
+        settings = {
+            "paths": {key: str(path) for key, path in paths.items()},
+            "inbox": times,
+            "notify": {"command": [sys.executable, "-c", hook]},
+            "base_model": {"source": None},
+        }
+        self.config.write_text(yaml.safe_dump(settings))
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -93,6 +99,19 @@ def test_an_html_page_in_the_inbox_is_shown_as_refused(house: House, daemon: sub
     assert "HTML" in files()[0]["reason"]
     assert (house.inbox / "report.json").exists()
     assert json.loads(house.sectune("runs", "--json").stdout) == {"runs": []}
+
+
+def test_a_run_that_needs_somebody_tells_the_users_program(
+    house: House, daemon: subprocess.Popen[str], good: Callable[..., str]
+) -> None:
+    (house.inbox / "trivy.json").write_text(good())  # there is no base model here
+    eventually(lambda: house.told.exists() and house.told.read_text().endswith("\n"))
+    message = json.loads(house.told.read_text())
+    assert message["status"] == "needs_attention"
+    assert message["error"]["remedy"]
+    assert house.sectune("wait", message["run_id"]).returncode == 5
+    assert house.sectune("runs", "cancel", message["run_id"]).returncode == 0
+    assert house.sectune("wait", message["run_id"]).returncode == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

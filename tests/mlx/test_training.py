@@ -222,3 +222,29 @@ def test_a_killed_training_with_schedule_and_budget_is_exact_too(
     second = run_child(MODULE, tmp_path / "work-killed", killed)
     assert files.sha256_file(adapter_of(killed)) == files.sha256_file(adapter_of(undisturbed))
     assert first == second | {"peak_memory_gb": first["peak_memory_gb"]}
+
+
+def test_a_training_that_is_asked_to_stop_checkpoints_first_and_loses_no_iteration(
+    request_for: RequestFor, run_child: RunChild, tmp_path: Path
+) -> None:
+    changes = {"stage1__iters": "80", "training__checkpoint_every": "1000", "training__evaluate_every": "7"}
+    undisturbed = request_for("undisturbed", **changes)
+    run_child(MODULE, tmp_path / "work-undisturbed", undisturbed)
+    stopped = request_for("stopped", **changes)
+    work = tmp_path / "work-stopped"
+    task = children.Task(module=MODULE, work=work, payload=stopped, log=tmp_path / "child.log")
+    children._prepare(task)
+    process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
+    metrics = Path(stopped["metrics"])
+    deadline = time.monotonic() + 60
+    while not metrics.exists() or not any("train_loss" in row for row in files.read_jsonl(metrics)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert (work / NAME).exists()
+    assert not (work / "receipt.json").exists()
+    run_child(MODULE, work, stopped)
+    assert files.sha256_file(adapter_of(stopped)) == files.sha256_file(adapter_of(undisturbed))
+    iterations = [row["iteration"] for row in files.read_jsonl(metrics) if "train_loss" in row]
+    assert iterations == sorted(set(iterations))

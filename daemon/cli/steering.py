@@ -1,0 +1,119 @@
+"""Commands that steer a run: pause, cancel, resume, retry, wait."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from daemon.cli import screen
+from daemon.cli.world import BUSY, FAILED, NEEDS_ATTENTION, OK, World
+from daemon.log import silence
+from jobs import chain, control, files
+from jobs.errors import OperatorError
+from jobs.runs.manifest import UNFINISHED
+
+if TYPE_CHECKING:
+    from jobs.runs.store import Run
+
+POLL_SECONDS = 0.25
+OBEYED_SECONDS = 5.0  # an idle run or a short step obeys at once; a training may need its next checkpoint
+ASKED = {"pause": "It pauses", "cancel": "It ends"}
+
+
+def ask(world: World, run_id: str, request: control.Request) -> int:
+    """Pause or cancel a run: by whoever drives it, or here where nobody does."""
+    silence()
+    run = world.store.open(run_id)
+    _must_be_askable(run, request)
+    control.ask(run.folder, request)  # first: whoever lets go of the run after our look has seen it
+    deadline = time.monotonic() + OBEYED_SECONDS
+    while not _obeyed(run, request):
+        if time.monotonic() > deadline:
+            screen.say(f"{run.run_id} is asked to {request}. {ASKED[request]} once its checkpoint is saved.")
+            screen.note(f"See: sectune runs show {run.run_id}")
+            return OK
+        time.sleep(POLL_SECONDS)
+    screen.say(f"{run.run_id} is {run.manifest.status}.")
+    if run.manifest.status_reason:
+        screen.note(run.manifest.status_reason)
+    return OK if run.manifest.status in ("paused", "cancelled") else FAILED
+
+
+def _must_be_askable(run: Run, request: control.Request) -> None:
+    status = run.manifest.status
+    may = status in UNFINISHED or (request == "cancel" and status in ("paused", "failed", "needs_attention"))
+    if not may:
+        raise OperatorError(f"{run.run_id} is {status}; there is nothing to {request}.")
+
+
+def _obeyed(run: Run, request: control.Request) -> bool:
+    """Obey for a run that nobody drives; True once it is no longer a question."""
+    try:
+        with run.driving(f"sectune runs {request}"):
+            if control.asked(run.folder) == request:
+                chain.obey(run, request)
+    except files.LockBusy:
+        run.reload()
+        return run.manifest.status not in UNFINISHED
+    return True
+
+
+def resume(world: World, run_id: str) -> int:
+    """Have a paused run go on, or take a request back that was not obeyed yet."""
+    silence()
+    run = world.store.open(run_id)
+    if run.manifest.status in UNFINISHED and control.withdraw(run.folder):
+        screen.say(f"{run.run_id} goes on; it had not stopped yet.")
+        return OK
+    with run.driving("sectune runs resume"):
+        try:
+            chain.resume(run)
+        except ValueError as error:
+            raise OperatorError(str(error)) from error
+    _ring(world, run)
+    screen.say(f"{run.run_id} goes on.")
+    return OK
+
+
+def retry(world: World, run_id: str, first: str | None, dry_run: bool) -> int:
+    """Take an ended run up again, from the step that failed or from another one."""
+    silence()
+    run = world.store.open(run_id)
+    try:
+        names = chain.to_retry(run, first)
+        if dry_run:
+            kept = [step.name for step in run.manifest.steps if step.name not in names]
+            screen.say(f"would be done: {', '.join(names)}")
+            screen.say(f"would be kept: {', '.join(kept) or 'nothing but the reports'}")
+            return OK
+        with run.driving("sectune runs retry"):
+            step = chain.retry(run, first)
+    except ValueError as error:
+        raise OperatorError(str(error)) from error
+    _ring(world, run)
+    screen.say(f"{run.run_id} goes on with {step}.")
+    return OK
+
+
+def _ring(world: World, run: Run) -> None:
+    world.queue.ring(run.run_id)
+    if world.daemon() is None:
+        screen.note("The daemon is not running; start it with: sectune run")
+
+
+def wait(world: World, run_id: str, timeout: float | None) -> int:
+    """Wait until a run has ended (or is paused, which only a person ends); the exit code says how."""
+    run = world.store.open(run_id)
+    if run.manifest.status in UNFINISHED and world.daemon() is None:
+        screen.note("The daemon is not running, so nothing happens; start it with: sectune run")
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while run.manifest.status in UNFINISHED:
+        if deadline is not None and time.monotonic() >= deadline:
+            screen.note(f"{run.run_id} is still {run.manifest.status}.")
+            return BUSY
+        time.sleep(POLL_SECONDS)
+        run.reload()
+    reason = run.manifest.status_reason
+    screen.say(f"{run.run_id}: {run.manifest.status}" + (f": {reason}" if reason else ""))
+    codes = {"completed": OK, "needs_attention": NEEDS_ATTENTION, "paused": NEEDS_ATTENTION}
+    return codes.get(run.manifest.status, FAILED)

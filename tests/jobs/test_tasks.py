@@ -1,0 +1,103 @@
+"""Tasks: a message drives one step and rings for the next; nobody drives a run twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs import chain, files, tasks
+from jobs.errors import NetworkError
+from jobs.job import Job, Place
+from jobs.runs.store import Run, RunStore
+
+
+@pytest.fixture
+def idle_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(job: Job) -> Sequence[Path]:
+        return []
+
+    monkeypatch.setattr(chain, "STEPS", dict.fromkeys(chain.STEPS, nothing))
+
+
+@pytest.mark.usefixtures("idle_steps")
+def test_ringing_alone_brings_a_run_to_its_end(
+    store: RunStore, place: Place, make_run: Callable[..., Run]
+) -> None:
+    run = make_run()
+    bell = [run.run_id]
+    advance = tasks.advancing(store, place, bell.append)
+    count = 0
+    while bell:
+        advance(bell.pop(0))
+        count += 1
+    assert count == len(chain.STEP_NAMES)
+    assert store.open(run.run_id).manifest.status == "completed"
+    assert tasks.undriven_runs(store) == []
+
+
+@pytest.mark.usefixtures("idle_steps")
+def test_a_run_that_is_driven_elsewhere_is_left_alone(
+    store: RunStore, place: Place, make_run: Callable[..., Run]
+) -> None:
+    run = make_run()
+    bell: list[str] = []
+    with run.driving("somebody"):
+        assert tasks.undriven_runs(store) == []
+        tasks.advancing(store, place, bell.append)(run.run_id)
+    assert bell == []
+    assert store.open(run.run_id).manifest.status == "queued"
+    assert tasks.undriven_runs(store) == [run.run_id]
+
+
+@pytest.mark.usefixtures("idle_steps")
+def test_a_stopping_daemon_does_not_ring(store: RunStore, place: Place, make_run: Callable[..., Run]) -> None:
+    bell: list[str] = []
+    tasks.advancing(store, replace(place, stopping=lambda: True), bell.append)(make_run().run_id)
+    assert bell == []
+
+
+@pytest.mark.usefixtures("idle_steps")
+def test_who_waits_for_the_device_is_rung_when_a_step_ends_but_not_who_waits_for_the_network(
+    store: RunStore, place: Place, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, network, other = (make_run(delivery=name) for name in "abc")
+    with device.driving("test"):
+        device.manifest.status = "waiting"
+        device.save()
+
+    def offline(job: Job) -> Sequence[Path]:
+        raise NetworkError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(chain.STEPS, "parse", offline)
+        tasks.advancing(store, place, lambda run_id: None)(network.run_id)
+    bell: list[str] = []
+    tasks.advancing(store, place, bell.append)(other.run_id)
+    assert bell == [other.run_id, device.run_id]
+    assert network.run_id in tasks.undriven_runs(store)
+
+
+def test_a_message_for_a_run_that_is_gone_or_damaged_is_dropped(
+    store: RunStore, place: Place, make_run: Callable[..., Run]
+) -> None:
+    bell: list[str] = []
+    advance = tasks.advancing(store, place, bell.append)
+    advance("never-was")
+    run = make_run()
+    run.folder.manifest.write_text("{")
+    advance(run.run_id)
+    assert bell == []
+    assert tasks.undriven_runs(store) == []
+
+
+def test_finished_and_paused_runs_are_not_taken_up(store: RunStore, make_run: Callable[..., Run]) -> None:
+    for status in ("completed", "failed", "cancelled", "needs_attention", "paused"):
+        run = make_run()
+        run.manifest.status = status
+        run.save()
+    waiting = make_run()
+    assert tasks.undriven_runs(store) == [waiting.run_id]
+    assert files.lock_holder(waiting.folder.driver_lock) is None
