@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs import files
-from jobs.datasets.assemble import Plan, Recipe, Replay, planned, scratch_beside, statistics, written
+from jobs.datasets.assemble import Made, Making, Plan, Recipe, Replay, scratch_beside
+from jobs.datasets.cache import remembered
+from jobs.datasets.finish import Finish
 from jobs.datasets.from_findings import FindingRenderer, source_name
 from jobs.datasets.gather import Gathering, Report
 from jobs.datasets.gather_findings import FindingGathering
@@ -43,29 +45,29 @@ def build_stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
         OperatorError: A source or the tokenizer cannot be read, a setting is impossible, or nothing was left.
         NetworkError: The Hub cannot be reached.
     """
+    return remembered(request, lambda: _stage1(request, report))
+
+
+def _stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
     counter = TokenCounter(request.tokenizer)
+    finish = Finish(counter, request.max_seq_length)
     with scratch_beside(request.out) as scratch, _spools(scratch) as (candidates, examples):
         gathering = Gathering(scratch, candidates, request.context_lines, report)
         for source in request.sources:
             gathering.read(source)
-        pool = ExamplePool(examples, near_across_strata=True)
+        pool = ExamplePool(examples, finish, near_across_strata=True)
         gathering.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
         per_source = gathering.per_source(request.sources)
         dropped = total_drops([own["dropped"] for own in per_source.values()])
         if not pool.slips:
             raise _nothing_public(request, dropped)
-        plan = planned(pool, recipe, None)
-        report("writing", 0, len(pool.slips))
-        leakage = written(pool, plan, None, scratch / "parts", request.seed)
-        files.replace_folder(scratch / "parts", request.out)
-    report("writing", len(pool.slips), len(pool.slips))
+        made = _make(request, Making(pool, recipe, finish, None, scratch / "parts"), report)
     return {
         "sources": [source.name for source in request.sources],
-        **statistics(pool, plan, recipe),
+        **made.statistics,
         "per_source": per_source,
         "dropped": dropped,
-        "leakage": leakage,
     }
 
 
@@ -87,37 +89,47 @@ def build_stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
         OperatorError: The findings, stage 1's data or the tokenizer cannot be read, or a setting is
             impossible.
     """
+    return remembered(request, lambda: _stage2(request, report))
+
+
+def _stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
     replay = Replay(Stage1Train(request.replay_from), request.replay_ratio)
-    renderer = FindingRenderer(TokenCounter(request.tokenizer), request.max_seq_length, request.domain)
+    counter = TokenCounter(request.tokenizer)
+    renderer = FindingRenderer(counter, request.max_seq_length, request.domain, request.include_advice)
+    finish = Finish(counter, request.max_seq_length)
     with scratch_beside(request.out) as scratch, _spools(scratch) as (examples, _):
-        pool = ExamplePool(examples, near_across_strata=False)
-        gathering = FindingGathering(renderer, replay.stage1, report)
+        pool = ExamplePool(examples, finish, near_across_strata=False, elsewhere=replay.stage1.refusal)
+        gathering = FindingGathering(renderer, report)
         gathering.read(request.findings, pool)
         if not pool.slips:
             raise _nothing_delivered(request, gathering.dropped())
-        plan = planned(pool, recipe, replay)
-        report("writing", 0, len(pool.slips))
-        leakage = written(pool, plan, replay, scratch / "parts", request.seed)
-        files.replace_folder(scratch / "parts", request.out)
-    report("writing", len(pool.slips), len(pool.slips))
+        made = _make(request, Making(pool, recipe, finish, replay, scratch / "parts"), report)
     return {
         "sources": [source_name(request.domain), "stage1_replay"],
-        **statistics(pool, plan, recipe),
-        **_replay_statistics(request, replay, plan),
+        **made.statistics,
+        **_replay_statistics(request, replay, made.plan),
         "per_tool": gathering.per_tool(),
         "per_provenance": gathering.per_provenance(),
         "dropped": gathering.dropped(),
-        "leakage": leakage,
     }
 
 
+def _make(request: Stage1Request | Stage2Request, making: Making, report: Report) -> Made:
+    total = len(making.pool.slips)
+    report("writing", 0, total)
+    made = making.made()
+    files.replace_folder(making.folder, request.out)
+    report("writing", total, total)
+    return made
+
+
 def _replay_statistics(request: Stage2Request, replay: Replay, plan: Plan) -> dict[str, Any]:
-    wanted = replay_count(request.replay_ratio, len(plan.rows))
+    wanted = replay_count(request.replay_ratio, plan.own_rows)
     return {
-        f"{request.domain}_examples": len(plan.rows),
+        f"{request.domain}_examples": plan.own_rows,
         "stage1_replay_examples": len(plan.replayed),
-        "total_train_examples": len(plan.rows) + len(plan.replayed),
+        "total_train_examples": plan.own_rows + len(plan.replayed),
         "replay": {
             "ratio": request.replay_ratio,
             "wanted": wanted,
@@ -139,7 +151,7 @@ def _recipe(request: Stage1Request | Stage2Request) -> Recipe:
             f"The quality weight multiplier is {request.quality_weight_multiplier}; it would drop examples.",
             "Set it to 1 or more.",
         )
-    return Recipe(fractions, request.quality_weight_multiplier, request.seed)
+    return Recipe(fractions, request.quality_weight_multiplier, request.seed, request.augmentation)
 
 
 @contextmanager

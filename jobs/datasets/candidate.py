@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from jobs.datasets.hunks import ChangeGroup
@@ -47,7 +47,9 @@ class Candidate:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
-        return {**asdict(self), "group": self.group.to_json()}
+        # asdict would copy all the code once more.
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**plain, "group": self.group.to_json()}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Candidate:
@@ -72,6 +74,7 @@ class PublicSource:
         candidates: Makes the candidates of one row: (row, context lines, drops) -> candidates.
         licence: The licence of the data, as its card and its origin state it.
         attribution: Whom the licence asks to name.
+        more_columns: Columns that are read where they are there.
     """
 
     name: str
@@ -79,6 +82,12 @@ class PublicSource:
     candidates: Callable[[dict[str, Any], int, Drops], list[Candidate]]
     licence: str
     attribution: str
+    more_columns: tuple[str, ...] = ()
+
+    @property
+    def read_columns(self) -> frozenset[str]:
+        """Every name of every column that is read; the others need not be loaded at all."""
+        return frozenset({name for names in self.columns for name in names} | {*self.more_columns})
 
     def missing_columns(self, row: dict[str, Any]) -> list[str]:
         """The needed columns that a row does not have at all (a null counts as having it)."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from jobs.datasets import syntax
 from jobs.datasets.candidate import Candidate, PublicSource, cwe_ids, text_of
 from jobs.datasets.content import content_refusal
+from jobs.datasets.enclosing import finder
 from jobs.datasets.hunks import ChangeGroup, TooDifferent, code_lines, groups_of_pair
 from jobs.datasets.languages import language_named
 from jobs.datasets.reasons import Drops
@@ -30,13 +32,21 @@ def candidates(row: dict[str, Any], context: int, drops: Drops) -> list[Candidat
         drops.add(reason)
         return []
     try:
-        groups = groups_of_pair(before, after, context)
+        groups = groups_of_pair(before, after, context, finder(before, language))
     except TooDifferent:
         drops.add("huge_file")
         return []
     if not groups:
         drops.add("identical_sides")
+    elif _breaks_syntax(before, after, language):
+        drops.add("fix_does_not_parse")
+        return []
     return [_candidate(row, group, (before, after), language, len(groups)) for group in groups]
+
+
+def _breaks_syntax(before: str, after: str, language: str | None) -> bool:
+    faults = syntax.faults(after, language)
+    return bool(faults) and (faults or 0) > (syntax.faults(before, language) or 0)
 
 
 def _row_refusal(before: str, after: str, language: str | None) -> str | None:
@@ -95,4 +105,5 @@ SOURCE = PublicSource(
     candidates=candidates,
     licence="apache-2.0 (dataset card)",
     attribution=ATTRIBUTION,
+    more_columns=("file_pair_id",),
 )

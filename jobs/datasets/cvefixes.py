@@ -126,4 +126,5 @@ SOURCE = PublicSource(
     candidates=candidates,
     licence="apache-2.0 (dataset card); CC BY 4.0 (CVEfixes itself)",
     attribution=ATTRIBUTION,
+    more_columns=("cve_description", "cwe_name", "language", "commit_message"),
 )

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Quality = Literal["high", "standard"]
+Quality = Literal["high", "standard", "low"]
 
 SYSTEM = "You fix security vulnerabilities. Answer with the fixed code in one fenced block and nothing else."
+ADVICE_SYSTEM = "You advise on security vulnerabilities. Answer with what has to be changed, in prose."
 # A description is context, not the answer: beyond this length it costs tokens and tells nothing new.
 DESCRIPTION_LIMIT = 400
 
@@ -56,10 +57,10 @@ class Example:
         return cls(tuple(value["messages"]), value["metadata"])
 
 
-def conversation(prompt: str, answer: str) -> tuple[dict[str, str], ...]:
+def conversation(prompt: str, answer: str, system: str = SYSTEM) -> tuple[dict[str, str], ...]:
     """The three turns of an example."""
     return (
-        {"role": "system", "content": SYSTEM},
+        {"role": "system", "content": system},
         {"role": "user", "content": prompt},
         {"role": "assistant", "content": answer},
     )
@@ -80,6 +81,12 @@ def fenced_code(answer: str) -> str:
     if match is None:
         raise ValueError("The answer is not one fenced block.")
     return match["code"]
+
+
+def answer_core(answer: str) -> str:
+    """What identifies an answer: the code where it is one fence, else its text."""
+    match = _FENCED.match(answer)
+    return answer if match is None else match["code"]
 
 
 def prompt_code(prompt: str) -> str:

@@ -7,15 +7,16 @@ into a spool of candidates, then each candidate, complete by now, is made an exa
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jobs.datasets.candidate import Candidate
-from jobs.datasets.example import code_digest
+from jobs.datasets.example import code_digest, prompt_code
 from jobs.datasets.load import local_path, rows, setting_of
-from jobs.datasets.pool import ExamplePool, text_digest
+from jobs.datasets.pool import ExamplePool, text_number
 from jobs.datasets.public import PUBLIC, Renderer
 from jobs.datasets.reasons import Drops
 from jobs.datasets.request import Source
@@ -45,9 +46,10 @@ class Gathering:
         self._spool = spool
         self._context = context
         self._report = report
-        self._offsets: list[tuple[str, int]] = []
-        self._known: dict[str, int] = {}
+        self._offsets = array("Q")
+        self._known: dict[int, int] = {}
         self._joined: defaultdict[int, list[Candidate]] = defaultdict(list)
+        self._fixes: dict[int, int] = {}
         self._rows: Counter[str] = Counter()
         self._examples: Counter[str] = Counter()
         self._drops: defaultdict[str, Drops] = defaultdict(Drops)
@@ -60,7 +62,7 @@ class Gathering:
             NetworkError: The Hub cannot be reached.
         """
         public, drops = PUBLIC[source.name], self._drops[source.name]
-        for row in rows(source, self._scratch / "datasets-cache", drops):
+        for row in rows(source, self._scratch / "datasets-cache", drops, public.read_columns):
             if not self._rows[source.name] and (missing := public.missing_columns(row)):
                 raise OperatorError(
                     f"{source.location} is no {source.name} data: it has no column {', '.join(missing)}.",
@@ -74,7 +76,7 @@ class Gathering:
         self._report(f"reading {source.name}", self._rows[source.name], self._rows[source.name])
 
     def _take(self, candidate: Candidate) -> None:
-        identity = text_digest(f"{candidate.source}\0{candidate.key}")
+        identity = text_number(f"{candidate.source}\0{candidate.key}")
         known = self._known.get(identity)
         if known is not None:
             self._drops[candidate.source].add("merged_with_same_change")
@@ -82,14 +84,15 @@ class Gathering:
             self._joined[known].append(candidate)
             return
         self._known[identity] = len(self._offsets)
-        self._offsets.append((candidate.source, self._spool.append(candidate.to_json())))
+        self._offsets.append(self._spool.append(candidate.to_json()))
 
     def fill(self, pool: ExamplePool, renderer: Renderer) -> None:
         """Make an example of every candidate and put it into the pool; what does not pass is counted."""
-        for number, (source, offset) in enumerate(self._offsets):
+        self._known.clear()  # 10 MB and more that splitting can use; no more rows come
+        for number, offset in enumerate(self._offsets):
             candidate = _joined(Candidate.from_json(self._spool.read(offset)), self._joined.get(number, []))
-            made = renderer.example(candidate)
-            refused = made if isinstance(made, str) else pool.add(*made, source, _question(candidate))
+            source = candidate.source
+            refused = self._refusal(candidate, pool, renderer)
             if refused is None:
                 self._examples[source] += 1
             else:
@@ -97,6 +100,23 @@ class Gathering:
             if number % EVERY == 0:
                 self._report("making examples", number, len(self._offsets))
         self._report("making examples", len(self._offsets), len(self._offsets))
+
+    def _refusal(self, candidate: Candidate, pool: ExamplePool, renderer: Renderer) -> str | None:
+        made = renderer.example(candidate)
+        if isinstance(made, str):
+            return made
+        example, tokens = made
+        code, fix = text_number(prompt_code(example.prompt)), text_number(example.answer)
+        if self._fixes.get(code, fix) != fix:
+            # Two fixes in one function: each is determined by the lines around it, not by the whole.
+            group = dataclasses.replace(candidate.group, definition=None)
+            if candidate.group.definition is None:
+                return "another_fix_for_the_same_code"
+            return self._refusal(dataclasses.replace(candidate, group=group), pool, renderer)
+        refused = pool.add(example, tokens, candidate.source, *_identity(candidate))
+        if refused is None:
+            self._fixes[code] = fix
+        return refused
 
     def per_source(self, sources: tuple[Source, ...]) -> dict[str, dict[str, Any]]:
         """Rows read, examples made and drops by reason, with licence and attribution, for each source."""
@@ -128,9 +148,10 @@ def _joined(candidate: Candidate, others: list[Candidate]) -> Candidate:
     )
 
 
-def _question(candidate: Candidate) -> str:
-    """A digest of what is changed, whatever the source keeps around it."""
-    return code_digest(candidate.group.window(_CORE_CONTEXT).before)
+def _identity(candidate: Candidate) -> tuple[str, str]:
+    """Digests of what is changed and into what, whatever the source keeps around it."""
+    core = candidate.group.window(_CORE_CONTEXT)
+    return code_digest(core.before), code_digest(core.after)
 
 
 def _public_location(source: Source) -> str:

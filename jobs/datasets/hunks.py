@@ -8,11 +8,13 @@ context as fits; context is what gives way when an example is too long, never th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+# (first line, last line) of a change -> (first line, last line) of what encloses it, 1-based, or None.
+Around = Callable[[int, int], "tuple[int, int] | None"]
 CONTEXT, REMOVED, ADDED = " ", "-", "+"
 
 _FILE = re.compile(r'^diff --git "?a/(?P<before>.*?)"? "?b/(?P<after>.*?)"?$')
@@ -63,20 +65,26 @@ class ChangeGroup:
         lines: A unified diff's body; the first and the last lines may be context.
         start_line: The 1-based line in the old file that the first line stands at.
         enclosing: The line that opens the function or class around it, where one was found.
+        definition: The whole function or class around it, as a window, where one was found.
     """
 
     lines: tuple[str, ...]
     start_line: int
     enclosing: str | None = None
+    definition: Window | None = None
 
     def window(self, context: int) -> Window:
         """The group with at most `context` unchanged lines before its first and after its last change."""
-        changed = [index for index, line in enumerate(self.lines) if line[0] != CONTEXT]
+        changed = self.span
         first = max(changed[0] - context, 0)
-        chosen = self.lines[first : changed[-1] + 1 + context]
-        before = "\n".join(line[1:] for line in chosen if line[0] != ADDED)
-        after = "\n".join(line[1:] for line in chosen if line[0] != REMOVED)
-        return Window(before, after, self.start_line + first)
+        chosen = self.lines[first : changed[1] + 1 + context]
+        return _window(chosen, self.start_line + first)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last changed line, by their place in `lines`."""
+        changed = [index for index, line in enumerate(self.lines) if line[0] != CONTEXT]
+        return changed[0], changed[-1]
 
     @property
     def changed_lines(self) -> list[str]:
@@ -85,12 +93,25 @@ class ChangeGroup:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
-        return {"lines": list(self.lines), "start_line": self.start_line, "enclosing": self.enclosing}
+        definition = self.definition
+        return {
+            "lines": self.lines,
+            "start_line": self.start_line,
+            "enclosing": self.enclosing,
+            "definition": None if definition is None else asdict(definition),
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ChangeGroup:
         """Rebuild a group from `to_json`'s output."""
-        return cls(tuple(value["lines"]), value["start_line"], value["enclosing"])
+        definition = value["definition"] and Window(**value["definition"])
+        return cls(tuple(value["lines"]), value["start_line"], value["enclosing"], definition)
+
+
+def _window(lines: Sequence[str], start_line: int) -> Window:
+    before = "\n".join(line[1:] for line in lines if line[0] != ADDED)
+    after = "\n".join(line[1:] for line in lines if line[0] != REMOVED)
+    return Window(before, after, start_line)
 
 
 @dataclass(slots=True)
@@ -176,13 +197,43 @@ def groups_of_file(file: FileDiff, context: int) -> list[ChangeGroup]:
     return found
 
 
-def groups_of_pair(before: str, after: str, context: int) -> list[ChangeGroup]:
+def groups_of_pair(before: str, after: str, context: int, around: Around | None = None) -> list[ChangeGroup]:
     """The change groups between two versions of a whole file.
+
+    Args:
+        before: The old version.
+        after: The new version.
+        context: Unchanged lines around a change.
+        around: Finds the definition around some lines of the old version (first, last; 1-based).
 
     Raises:
         TooDifferent: The files are too large and too different to be compared.
     """
-    return _grouped(_compared(code_lines(before), code_lines(after)), 1, context, None)
+    body = _compared(code_lines(before), code_lines(after))
+    groups = _grouped(body, 1, context, None)
+    return groups if around is None else [_widened(group, body, around) for group in groups]
+
+
+def _widened(group: ChangeGroup, body: list[str], around: Around) -> ChangeGroup:
+    """The group with the definition around it, unless that holds another group's change as well.
+
+    With two changes in one definition, each would show the other half done.
+    """
+    places = [index for index, line in enumerate(body) if line[0] != ADDED]  # of each old line
+    start = group.start_line + sum(line[0] != ADDED for line in group.lines[: group.span[0]])
+    own = [line for line in group.lines[group.span[0] : group.span[1] + 1] if line[0] != ADDED]
+    # An insertion stands between two old lines; both must lie inside.
+    first, last = (start, start + len(own) - 1) if own else (start - 1, start)
+    found = around(first, last) if first >= 1 and last <= len(places) else None
+    if found is None or found[1] > len(places):
+        return group
+    begin, end = places[found[0] - 1], places[found[1] - 1] + 1
+    while end < len(body) and body[end][0] == ADDED:
+        end += 1
+    changes = sum(line[0] != CONTEXT for line in body[begin:end])
+    if changes != sum(line[0] != CONTEXT for line in group.lines):
+        return group
+    return replace(group, definition=_window(body[begin:end], found[0]))
 
 
 def _compared(old: list[str], new: list[str]) -> list[str]:

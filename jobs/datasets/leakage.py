@@ -7,16 +7,18 @@ files. Replayed examples stand in train.jsonl, so stage 2's test part is checked
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.datasets.example import Example, code_digest, fenced_code, prompt_code
+from jobs.datasets.example import Example, answer_core, code_digest, prompt_code
 from jobs.datasets.near import NearIndex, sketch
-from jobs.datasets.pool import text_digest
+from jobs.datasets.pool import text_number
 
 CHECKED = ("prompt", "vulnerable_code", "answer", "group", "near_duplicate")
+ACROSS = ("prompt", "vulnerable_code", "answer", "near_duplicate")
 
 
 class LeakFound(RuntimeError):
@@ -24,37 +26,57 @@ class LeakFound(RuntimeError):
 
 
 class _Seen:
-    """What the parts read so far hold."""
+    """What the parts read so far hold: 64 bits a digest, sorted once a part is complete."""
 
     def __init__(self) -> None:
-        self._digests: set[str] = set()
+        self._prompts: set[int] = set()
+        self._new = array("Q")
+        self._sorted: Any = None
         self._near = NearIndex()
         self._count = 0
 
     def leaks(self, example: Example) -> list[str]:
         """The kinds of which this example stands in the parts read before."""
-        found = [kind for kind, digests in _digests(example).items() if not self._digests.isdisjoint(digests)]
+        found = [kind for kind, digests in _digests(example).items() if any(map(self._holds, digests))]
         drawn = sketch(prompt_code(example.prompt))
         if drawn is not None and self._near.matches(drawn):
             found.append("near_duplicate")
         return found
 
+    def _holds(self, digest: int) -> bool:
+        if self._new:
+            self._sort()
+        if self._sorted is None:
+            return False
+        place = int(self._sorted.searchsorted(self._sorted.dtype.type(digest)))
+        return place < len(self._sorted) and int(self._sorted[place]) == digest
+
+    def _sort(self) -> None:
+        import numpy as np
+
+        new = np.frombuffer(self._new.tobytes(), dtype=np.uint64)
+        self._sorted = np.unique(new if self._sorted is None else np.concatenate([self._sorted, new]))
+        self._new = array("Q")
+
     def add(self, example: Example) -> None:
         digests = _digests(example)
-        is_copy = self._digests.issuperset(digests["prompt"])
-        self._digests.update(*digests.values())
-        drawn = None if is_copy else sketch(prompt_code(example.prompt))
+        if self._prompts.issuperset(digests["prompt"]):
+            return  # one of weighting's copies
+        self._prompts |= digests["prompt"]
+        for own in digests.values():
+            self._new.extend(own)
+        drawn = sketch(prompt_code(example.prompt))
         if drawn is not None:
             self._near.add(self._count, drawn)
             self._count += 1
 
 
-def _digests(example: Example) -> dict[str, set[str]]:
+def _digests(example: Example) -> dict[str, set[int]]:
     return {
-        "prompt": {f"prompt:{text_digest(example.prompt)}"},
-        "vulnerable_code": {f"code:{code_digest(prompt_code(example.prompt))}"},
-        "answer": {f"answer:{code_digest(fenced_code(example.answer))}"},
-        "group": {f"group:{text_digest(key)}" for key in example.groups},
+        "prompt": {text_number(f"prompt:{example.prompt}")},
+        "vulnerable_code": {text_number(f"code:{code_digest(prompt_code(example.prompt))}")},
+        "answer": {text_number(f"answer:{code_digest(answer_core(example.answer))}")},
+        "group": {text_number(f"group:{key}") for key in example.groups},
     }
 
 
@@ -76,6 +98,34 @@ def check(folder: Path) -> dict[str, Any]:
         "checked": list(CHECKED),
         "leaks": leaks.total(),
         "by_kind": {kind: leaks[kind] for kind in CHECKED},
+    }
+
+
+def check_across(stage1_train: Path, stage2: Path) -> dict[str, Any]:
+    """Check two stages against each other: what one trained on is not what the other is measured by.
+
+    Args:
+        stage1_train: Stage 1's train.jsonl; a valid.jsonl and test.jsonl beside it that are not there (it was
+            kept alone) are empty.
+        stage2: Stage 2's folder. Replayed examples stand in it on purpose: they are stage 1's.
+
+    Returns:
+        As `check`. Group keys of the stages are of different kinds and are not compared.
+    """
+    leaks: Counter[str] = Counter()
+    stage2_train = stage2 / "train.jsonl"
+    for train, other in ((stage1_train, stage2_train), (stage2_train, stage1_train)):
+        seen = _Seen()
+        for example in _examples(train):
+            seen.add(example)
+        for part in ("valid", "test"):
+            path = other.with_name(f"{part}.jsonl")
+            for example in _examples(path) if path.is_file() else ():
+                leaks.update(kind for kind in seen.leaks(example) if kind in ACROSS)
+    return {
+        "checked": list(ACROSS),
+        "leaks": leaks.total(),
+        "by_kind": {kind: leaks[kind] for kind in ACROSS},
     }
 
 

@@ -6,11 +6,13 @@ answer is complete) and its CWE is known (so the prompt says what is wrong); "st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from jobs.datasets import crossvul, cvefixes
 from jobs.datasets.candidate import Candidate, PublicSource
 from jobs.datasets.example import Example, Quality, conversation, fence, prompt_text, shortened
 from jobs.datasets.gate import part_refusal, window_refusal
-from jobs.datasets.hunks import Window
+from jobs.datasets.hunks import ChangeGroup, Window
 from jobs.datasets.tokens import TokenCounter
 
 PUBLIC: dict[str, PublicSource] = {
@@ -44,8 +46,7 @@ class Renderer:
         if not candidate.whole_fix and (partial := part_refusal(candidate.group.changed_lines)) is not None:
             return partial
         tried: list[str | None] = []
-        for context in _shrinking(self._context):
-            window = candidate.group.window(context)
+        for window in self._windows(candidate.group):
             refused = window_refusal(window.before, window.after)
             if refused is None and (found := self._fitting(candidate, window)) is not None:
                 return found
@@ -53,6 +54,13 @@ class Renderer:
             if refused in _FINAL:
                 break
         return "too_long" if None in tried else str(tried[0])
+
+    def _windows(self, group: ChangeGroup) -> Iterator[Window]:
+        """Those to try, best first: the whole definition around the change, then fewer and fewer lines."""
+        if group.definition is not None:
+            yield group.definition
+        for context in _shrinking(self._context):
+            yield group.window(context)
 
     def _fitting(self, candidate: Candidate, window: Window) -> tuple[Example, int] | None:
         if len(window.before) + len(window.after) > self._limit * _CHARACTERS_A_TOKEN:

@@ -1,4 +1,4 @@
-"""Replay: stage 1's training part, read again so that stage 2 forgets nothing.
+"""Replay: stage 1's training part, read again so that stage 2 forgets nothing; and what it knows already.
 
 The ratio is of stage 2's own training rows: 0.15 of 100 rows is 15 replayed examples, whatever size stage 1
 has.
@@ -8,19 +8,54 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.datasets.example import Example, code_digest, fenced_code, prompt_code
+from jobs.datasets.augment import MARK as AUGMENTED
+from jobs.datasets.example import Example, answer_core, code_digest, prompt_code
 from jobs.datasets.near import NearIndex, sketch
 from jobs.datasets.pool import text_digest
+from jobs.datasets.redaction import Redactor
 from jobs.errors import OperatorError
 
 MARK = "replay_from_stage1"
 
 
+class _Known:
+    """The codes and answers of some examples, and what is nearly the same."""
+
+    def __init__(self) -> None:
+        self._digests: set[str] = set()
+        self._near = NearIndex()
+        self._count = 0
+
+    def add(self, example: Example) -> None:
+        self._digests |= _digests(example)
+        drawn = sketch(prompt_code(example.prompt))
+        if drawn is not None:
+            self._near.add(self._count, drawn)
+            self._count += 1
+
+    def holds(self, example: Example) -> bool:
+        if not self._digests.isdisjoint(_digests(example)):
+            return True
+        drawn = sketch(prompt_code(example.prompt))
+        return drawn is not None and bool(self._near.matches(drawn))
+
+
+def _digests(example: Example) -> set[str]:
+    return {
+        f"code:{code_digest(prompt_code(example.prompt))}",
+        f"answer:{code_digest(answer_core(example.answer))}",
+    }
+
+
 class Stage1Train:
-    """The distinct examples of stage 1's train.jsonl: weighting's copies count once.
+    """The distinct examples of stage 1's train.jsonl: weighting's and augmentation's copies count once.
+
+    The valid.jsonl and test.jsonl beside it are read too, where they are there: stage 2 must not train on
+    what stage 1 is measured by, since it is measured again after stage 2.
 
     Args:
         path: The file; it is read once from end to end, and only places and digests are kept.
@@ -32,9 +67,8 @@ class Stage1Train:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offsets: list[int] = []
-        self._codes: set[str] = set()
-        self._answers: set[str] = set()
-        self._near = NearIndex()
+        self._trained, self._measured = _Known(), _Known()
+        self._redactor = Redactor()
         try:
             self._scan()
         except (OSError, ValueError, KeyError, IndexError) as error:
@@ -44,34 +78,33 @@ class Stage1Train:
     def __len__(self) -> int:
         return len(self._offsets)
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def _scan(self) -> None:
         seen: set[str] = set()
-        offset = 0
-        with self._path.open("rb") as stream:
-            for line in stream:
-                example = Example.from_json(json.loads(line))
-                identity = text_digest(example.prompt + "\0" + example.answer)
-                if identity not in seen:
-                    seen.add(identity)
-                    self._remember(example, offset)
-                offset += len(line)
-
-    def _remember(self, example: Example, offset: int) -> None:
-        before = prompt_code(example.prompt)
-        drawn = sketch(before)
-        if drawn is not None:
-            self._near.add(len(self._offsets), drawn)
-        self._offsets.append(offset)
-        self._codes.add(code_digest(before))
-        self._answers.add(code_digest(fenced_code(example.answer)))
+        for offset, example in _examples(self._path):
+            identity = text_digest(example.prompt + "\0" + example.answer)
+            if identity not in seen and AUGMENTED not in example.metadata:
+                seen.add(identity)
+                self._trained.add(example)
+                self._offsets.append(offset)
+        for part in ("valid", "test"):
+            path = self._path.with_name(f"{part}.jsonl")
+            for _, example in _examples(path) if path.is_file() else ():
+                self._measured.add(example)
 
     def holds(self, example: Example) -> bool:
         """Whether stage 1 trained on this code or answer, or on code that is nearly the same."""
-        before = prompt_code(example.prompt)
-        if code_digest(before) in self._codes or code_digest(fenced_code(example.answer)) in self._answers:
-            return True
-        drawn = sketch(before)
-        return drawn is not None and bool(self._near.matches(drawn))
+        return self._trained.holds(example)
+
+    def refusal(self, example: Example) -> str | None:
+        """Why stage 2 may not use an example: stage 1 has it; None where it may."""
+        if self._trained.holds(example):
+            return "stands_in_stage1_train"
+        return "stands_in_stage1_test" if self._measured.holds(example) else None
 
     def draw(self, wanted: int, seed: int) -> list[int]:
         """Offsets of `wanted` distinct examples (of all, where there are fewer), ascending."""
@@ -79,11 +112,20 @@ class Stage1Train:
         return sorted(chosen)
 
     def read(self, offset: int) -> dict[str, Any]:
-        """A drawn example's JSON value, marked as replay."""
+        """A drawn example's JSON value, marked as replay; redacted, since its folder may be anybody's."""
         with self._path.open("rb") as stream:
             stream.seek(offset)
             value: dict[str, Any] = json.loads(stream.readline())
-        return {**value, "metadata": {**value["metadata"], MARK: True}}
+        clean = self._redactor.cleaned(Example.from_json(value)).to_json()
+        return {**clean, "metadata": {**clean["metadata"], MARK: True}}
+
+
+def _examples(path: Path) -> Iterator[tuple[int, Example]]:
+    offset = 0
+    with path.open("rb") as stream:
+        for line in stream:
+            yield offset, Example.from_json(json.loads(line))
+            offset += len(line)
 
 
 def replay_count(ratio: float, train_rows: int) -> int:

@@ -52,6 +52,10 @@ class Source:
         }
 
 
+def _paths(value: dict[str, Any], *names: str) -> dict[str, Path | None]:
+    return {name: None if value.get(name) is None else Path(value[name]) for name in names}
+
+
 _KNOWN_SOURCES = f"Known are: {', '.join(SOURCE_NAMES)}."
 
 
@@ -69,6 +73,8 @@ class Stage1Request:
         quality_weight_multiplier: How often an example of high quality stands in train.jsonl, 1 or more.
         context_lines: Unchanged lines kept around a change, where they fit.
         sources: The public sources, in the order that duplicates are decided by.
+        augmentation: Copies in other words of each training example, at most.
+        cache: The folder of finished data sets; None builds without one.
     """
 
     out: Path
@@ -80,14 +86,14 @@ class Stage1Request:
     quality_weight_multiplier: float
     context_lines: int
     sources: tuple[Source, ...]
+    augmentation: int = 0
+    cache: Path | None = None
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Stage1Request:
         """Rebuild a request from `to_json`'s output."""
         sources = tuple(Source.from_json(source) for source in value["sources"])
-        return cls(
-            **{**value, "out": Path(value["out"]), "tokenizer": Path(value["tokenizer"]), "sources": sources}
-        )
+        return cls(**{**value, **_paths(value, "out", "tokenizer", "cache"), "sources": sources})
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
@@ -101,6 +107,8 @@ class Stage1Request:
             "quality_weight_multiplier": self.quality_weight_multiplier,
             "context_lines": self.context_lines,
             "sources": [source.to_json() for source in self.sources],
+            "augmentation": self.augmentation,
+            "cache": None if self.cache is None else str(self.cache),
         }
 
 
@@ -120,6 +128,9 @@ class Stage2Request:
         replay_from: Stage 1's train.jsonl.
         replay_ratio: Replayed examples for each of stage 2's own training rows (0.15 = 15 %).
         domain: What the findings are about; names the source ("webauthn" -> "webauthn_security_tools").
+        include_advice: Whether findings with advice alone give examples of low quality.
+        augmentation: Copies in other words of each training example, at most.
+        cache: The folder of finished data sets; None builds without one.
     """
 
     out: Path
@@ -133,12 +144,14 @@ class Stage2Request:
     replay_from: Path
     replay_ratio: float
     domain: str
+    include_advice: bool = False
+    augmentation: int = 0
+    cache: Path | None = None
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Stage2Request:
         """Rebuild a request from `to_json`'s output."""
-        paths = {name: Path(value[name]) for name in ("out", "tokenizer", "findings", "replay_from")}
-        return cls(**{**value, **paths})
+        return cls(**{**value, **_paths(value, "out", "tokenizer", "cache", "findings", "replay_from")})
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
@@ -154,4 +167,7 @@ class Stage2Request:
             "replay_from": str(self.replay_from),
             "replay_ratio": self.replay_ratio,
             "domain": self.domain,
+            "include_advice": self.include_advice,
+            "augmentation": self.augmentation,
+            "cache": None if self.cache is None else str(self.cache),
         }

@@ -40,7 +40,7 @@ class Fractions:
 
 
 def split(
-    keys: Sequence[Sequence[str]], strata: Sequence[str], fractions: Fractions, seed: int
+    keys: Sequence[Sequence[Hashable]], strata: Sequence[str], fractions: Fractions, seed: int
 ) -> list[Part]:
     """Place every example in one part.
 

@@ -173,7 +173,7 @@ def test_copies_of_one_change_in_many_commits_never_stand_on_two_sides(
     homes: dict[str, set[str]] = {}
     for part, rows in parts_of(request, made).items():
         for row in rows:
-            word = row["messages"][1]["content"].split("Inside: ")[1].split("\n")[0]
+            word = row["messages"][1]["content"].split("function ")[1].split("(")[0]
             homes.setdefault(word, set()).add(part)
     assert all(len(found) == 1 for found in homes.values())
 
@@ -217,7 +217,7 @@ def test_a_crash_half_way_leaves_the_old_folder_and_the_next_build_clears_up(
 ) -> None:
     request = stage1([made.crossvul_row(n) for n in range(4)], [])
     build_stage1(request, made.silent)
-    left = request.out.parent / ".training-data.0badcafe.tmp"
+    left = request.out.parent / ".training-data-scratch.0badcafe.tmp"
     left.mkdir()
 
     def crash(phase: str, _done: int, _total: int | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.datasets.load import data_files, local_path, rows
+from jobs.datasets.public import PUBLIC
 from jobs.datasets.reasons import Drops
 from jobs.datasets.request import Source
 from jobs.errors import NetworkError, OperatorError
@@ -16,7 +17,7 @@ from jobs.errors import NetworkError, OperatorError
 
 def read(source: Source, cache: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
     drops = Drops()
-    return list(rows(source, cache / "cache", drops)), drops.to_json()
+    return list(rows(source, cache / "cache", drops, PUBLIC[source.name].read_columns)), drops.to_json()
 
 
 def write_parquet(path: Path, values: list[dict[str, Any]]) -> None:
@@ -36,8 +37,11 @@ def test_shards_of_parquet_and_of_json_lines_give_the_same_rows(
     made.write_lines(tmp_path / "j/train-1.jsonl", values[:3])
     made.write_lines(tmp_path / "j/train-2.jsonl", values[3:])
     made.write_lines(tmp_path / "one.jsonl", values)
+    columns = PUBLIC["cvefixes"].read_columns
+    assert not {"vulnerable_code", "fixed_code"} & columns  # the largest fields of the set, and of no use
+    wanted = [{name: row[name] for name in row if name in columns} for row in values]
     for location in ("p", "j", "one.jsonl"):
-        assert read(Source("cvefixes", str(tmp_path / location)), tmp_path) == (values, {})
+        assert read(Source("cvefixes", str(tmp_path / location)), tmp_path) == (wanted, {})
 
 
 def test_only_the_train_split_of_a_folder_is_read(tmp_path: Path) -> None:
@@ -102,3 +106,27 @@ def test_a_hub_in_offline_mode_is_the_operator_s_to_mend(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(OperatorError, match=r"datasets\.cvefixes\.source"):
         read(Source("cvefixes", "owner/name"), tmp_path)
+
+
+def test_a_hub_data_set_of_parquet_is_read_in_the_columns_that_are_needed(
+    tmp_path: Path, made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    values = [made.crossvul_row(number) for number in range(40)]
+    write_parquet(tmp_path / "train.parquet", values)
+    asked: list[dict[str, Any]] = []
+    original = datasets.load_dataset
+
+    def from_the_hub(path: str, **options: Any) -> Any:
+        assert (path, options.pop("revision")) == ("owner/name", "abc")
+        asked.append(options)
+        return original("parquet", data_files={"train": [str(tmp_path / "train.parquet")]}, **options)
+
+    monkeypatch.setattr(datasets, "load_dataset", from_the_hub)
+    found, dropped = read(Source("crossvul", "owner/name", "abc"), tmp_path)
+    columns = PUBLIC["crossvul"].read_columns
+    assert found == [{name: row[name] for name in row if name in columns} for row in values]
+    assert dropped == {}
+    assert set(asked[-1]["columns"]) == columns & set(values[0])
+    assert asked[-1]["batch_size"] < 100

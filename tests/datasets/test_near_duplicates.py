@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from typing import Any
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.datasets.near import ALIKE, NearIndex, likeness, sketch
@@ -36,6 +38,7 @@ def test_code_too_short_to_judge_has_no_sketch() -> None:
     assert sketch("return x") is None
 
 
+@settings(deadline=None)  # others load the machine
 @given(st.lists(st.sampled_from([CODE[:at] for at in range(300, 1000, 37)]), min_size=1, max_size=12))
 def test_being_alike_does_not_depend_on_who_came_first(codes: list[str]) -> None:
     drawn = [found for found in map(sketch, codes) if found is not None]
@@ -47,3 +50,28 @@ def test_being_alike_does_not_depend_on_who_came_first(codes: list[str]) -> None
             assert first.matches(other) == second.matches(one)
             if first.matches(other):
                 assert likeness(one, other) >= ALIKE
+
+
+def test_the_index_finds_the_same_as_comparing_with_each_however_large_it_grows() -> None:
+    import random
+
+    import numpy as np
+
+    chance = random.Random(5)
+    index = NearIndex()
+    drawn: list[Any] = []
+    for number in range(1_200):  # beyond two doublings of the table
+        if drawn and number % 3 == 0:
+            one = chance.choice(drawn).copy()
+            for place in chance.sample(range(64), chance.randint(1, 20)):
+                one[place] = chance.getrandbits(32)
+        else:
+            one = np.array([chance.getrandbits(32) for _ in range(64)], dtype=np.uint32)
+        bands = [
+            other
+            for other in range(len(drawn))
+            if ((drawn[other] == one).reshape(16, 4).all(axis=1)).any() and likeness(drawn[other], one) >= 0.8
+        ]
+        assert index.matches(one) == bands
+        index.add(number, one)
+        drawn.append(one)
