@@ -19,12 +19,12 @@ from xml.parsers import expat
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from jobs.findings import advisory, cwe, packages, sarif_places, severity, trivy, versions  # noqa: E402 - the path is set above
-from jobs.findings.merge import merge  # noqa: E402
+import jobs.findings.merge as merging  # noqa: E402 - the path is set above
+from jobs.findings import advisory, cwe, osv, packages, sarif_places, severity, trivy, versions  # noqa: E402
 from jobs.findings.parse import parse_bytes  # noqa: E402
 from jobs.findings.reading import Reading, sha256  # noqa: E402
 
-MODULES = (advisory, cwe, packages, sarif_places, severity, trivy, versions)
+MODULES = (advisory, cwe, merging, osv, packages, sarif_places, severity, trivy, versions)
 CACHES = [found for module in MODULES for found in vars(module).values() if hasattr(found, "cache_clear")]
 
 
@@ -57,7 +57,7 @@ def read(data: bytes) -> Reading:
 
 def read_and_merge(data: bytes) -> None:
     """The findings of one file brought together and given their fingerprints."""
-    merge(read(data).findings)
+    merging.merge(read(data).findings)
 
 
 def comparable(files: Iterable[Path]) -> list[bytes]:

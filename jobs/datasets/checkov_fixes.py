@@ -8,6 +8,7 @@ from jobs.datasets.fixes_terraform import TERRAFORM
 from jobs.datasets.fixes_workflow import WORKFLOW
 from jobs.datasets.languages import language_of_path
 from jobs.datasets.remedy import Remedy
+from jobs.datasets.syntax import faults
 from jobs.findings.finding import Finding
 
 REMEDIES: dict[str, Remedy] = {**TERRAFORM, **KUBERNETES, **DOCKER, **WORKFLOW}
@@ -32,4 +33,11 @@ def mended(finding: Finding, remedy: Remedy) -> tuple[str, str] | str:
         return "no_snippet"
     before = "\n".join(text for _, text in location.snippet)
     after = remedy.apply(before, finding.resource or "")
-    return "fix_not_applicable" if after is None else (before, after)
+    if after is None or _parses_worse(before, after, remedy.tag):
+        return "fix_not_applicable"
+    return before, after
+
+
+def _parses_worse(before: str, after: str, tag: str) -> bool:
+    # A snippet may be torn in the middle of a line; an edit that fits a whole one can break it further.
+    return (faults(after, tag) or 0) > (faults(before, tag) or 0)

@@ -2,60 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config.settings import Settings
 from jobs import base_models, files
-from jobs.evaluation.report import Answer, Case, load_cases
+from jobs.evaluation.cases import Answer, Case, Sample, load_cases
 from jobs.job import Job
 
 MODULE = "jobs.mlx.evaluate"
 
 
-def answer_cases(
-    job: Job, labels: Sequence[str], test_file: Path
-) -> tuple[list[Case], dict[str, dict[str, Answer]]]:
-    """The cases of a test part, and each model's answers by case id.
+@dataclass(frozen=True)
+class Examinee:
+    """A model to ask: its label, the adapter folder that is put on the base model, and what it hashes to."""
+
+    label: str
+    adapters: Path | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The cases that were asked, each model's answers by case id, and how the cases were drawn."""
+
+    cases: list[Case]
+    answers: dict[str, dict[str, Answer]]
+    sample: Sample | None
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What is asked of whom.
+
+    Args:
+        model: The base model's folder.
+        examinees: Who answers.
+        test_file: The cases.
+        answers: Where the child writes.
+    """
+
+    model: Path
+    examinees: Sequence[Examinee]
+    test_file: Path
+    answers: Path
+
+    def request(self, settings: Settings) -> dict[str, Any]:
+        """The evaluation child's request."""
+        return {
+            "model": str(self.model),
+            "models": [
+                {
+                    "label": each.label,
+                    "adapters": str(each.adapters) if each.adapters else None,
+                    "sha256": each.sha256,
+                }
+                for each in self.examinees
+            ],
+            "cases": str(self.test_file),
+            "cases_sha256": files.sha256_file(self.test_file),
+            "answers": str(self.answers),
+            "max_cases": settings.evaluation.max_cases,
+            "extra_tokens": settings.evaluation.extra_tokens,
+            "batch_size": settings.evaluation.batch_size,
+            "seed": settings.seed,
+        }
+
+
+def answer_cases(job: Job, labels: Sequence[str], test_file: Path) -> Answered:
+    """Ask a test part for a step of a run.
 
     Args:
         job: The step this is done for.
         labels: `base`, `stage1`, `stage2`: the base model alone, or with that stage's adapter.
         test_file: The test part.
     """
-    answers_file = job.folder.work(job.step) / "answers.jsonl"
-    job.child(MODULE, _request(job, labels, test_file, answers_file))
-    rows = list(files.read_jsonl(answers_file))
-    every = load_cases(test_file)
+    exam = Exam(
+        base_models.locate(job.place.base_models, job.settings.base_model.name),
+        [_examinee(job, label) for label in labels],
+        test_file,
+        job.folder.work(job.step) / "answers.jsonl",
+    )
+    return sit(exam, job.settings, lambda request: job.child(MODULE, request))
+
+
+def sit(exam: Exam, settings: Settings, child: Callable[[dict[str, Any]], Any]) -> Answered:
+    """Have the child answer, and read what it wrote.
+
+    Args:
+        exam: What is asked of whom.
+        settings: How.
+        child: Runs the evaluation child with a request until it is done.
+    """
+    child(exam.request(settings))
+    rows = list(files.read_jsonl(exam.answers))
+    every = load_cases(exam.test_file)
     asked = sorted({row["index"] for row in rows})
-    answers: dict[str, dict[str, Answer]] = {label: {} for label in labels}
+    answers: dict[str, dict[str, Answer]] = {each.label: {} for each in exam.examinees}
     for row in rows:
         answers[row["model"]][every[row["index"]].id] = Answer(
-            text=row["text"], tokens=row["tokens"], truncated=row["truncated"]
+            text=row["text"],
+            tokens=row["tokens"],
+            truncated=row["truncated"],
+            finished=not row["truncated"],
         )
-    return [every[index] for index in asked], answers
+    sample = Sample(len(asked), len(every), settings.seed) if len(asked) < len(every) else None
+    return Answered([every[index] for index in asked], answers, sample)
 
 
-def _request(job: Job, labels: Sequence[str], test_file: Path, answers: Path) -> dict[str, Any]:
-    settings = job.settings
-    return {
-        "model": str(base_models.locate(job.place.base_models, settings.base_model.name)),
-        "models": [_choice(job, label) for label in labels],
-        "cases": str(test_file),
-        "cases_sha256": files.sha256_file(test_file),
-        "answers": str(answers),
-        "max_cases": settings.evaluation.max_cases,
-        "extra_tokens": settings.evaluation.extra_tokens,
-        "seed": settings.seed,
-    }
-
-
-def _choice(job: Job, label: str) -> dict[str, Any]:
+def _examinee(job: Job, label: str) -> Examinee:
     if label == "base":
-        return {"label": label, "adapters": None, "sha256": None}
+        return Examinee(label)
     folder = job.folder.stage(int(label.removeprefix("stage")))
-    return {
-        "label": label,
-        "adapters": str(folder.adapters),
-        "sha256": files.sha256_file(folder.adapter_file),
-    }
+    return Examinee(label, folder.adapters, files.sha256_file(folder.adapter_file))

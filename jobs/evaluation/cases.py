@@ -51,6 +51,15 @@ class Answer:
     finished: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which part of a test part was asked: `cases` of `all_cases`, drawn at random with `seed`."""
+
+    cases: int
+    all_cases: int
+    seed: int
+
+
 def load_cases(path: Path) -> list[Case]:
     """The cases of a test part (`test.jsonl`), in its order; case n is the file's row n, from 0.
 

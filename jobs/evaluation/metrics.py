@@ -1,7 +1,6 @@
 """Scores of answers: for one case, over all of them, and for each kind of case.
 
 What is compared is the code in the answer, not the prose around it. A score over no cases is None.
-CodeBLEU is not computed yet, so `avg_codebleu` is always None.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.datasets.syntax import faults
+from jobs.evaluation.bleu import bleu4
 from jobs.evaluation.cases import Answer, Case
 from jobs.evaluation.comments import normalised
 from jobs.evaluation.fences import code_blocks
@@ -22,15 +23,25 @@ UNKNOWN = "unknown"
 # The standard normal distribution's 97.5 % quantile: two-sided 95 %.
 Z_95 = 1.959963984540054
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+NOT_MEASURED = {
+    "avg_codebleu": "The only package that computes CodeBLEU (codebleu 0.7.0) needs tree-sitter below 0.23, "
+    "which cannot load today's grammars. avg_bleu4 is plain BLEU-4 over words and signs; parses_percentage "
+    "is the share of answers with no more syntax faults than their reference."
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one answer is worth; `copied` is None where the prompt holds no code to copy."""
+    """What one answer is worth.
+
+    `copied` is None where the prompt holds no code to copy, `parses` where no parser knows the language.
+    """
 
     exact: bool
     normalised: bool
     similarity: float
+    bleu4: float
+    parses: bool | None
     copied: bool | None
     truncated: bool
     finished: bool | None
@@ -63,6 +74,24 @@ def edit_similarity(answer: str, reference: str) -> float:
     return difflib.SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
 
 
+def bleu4_score(answer: str, reference: str) -> float:
+    """BLEU-4 of the code of both, 0 to 1, over words and signs."""
+    return bleu4(_TOKEN.findall(_code(answer)), _TOKEN.findall(_code(reference)))
+
+
+def parses(answer: str, reference: str, language: str | None) -> bool | None:
+    """Whether the answer's code has no more syntax faults than the reference's; None without a parser.
+
+    A window of a file is rarely a whole document, so that even a right answer may have faults; an answer
+    without any code does not parse.
+    """
+    allowed = faults(_code(reference), language)
+    if allowed is None:
+        return None
+    found = faults(_code(answer), language) if _code(answer).strip() else None
+    return found is not None and found <= allowed
+
+
 def copies_vulnerable(answer: str, prompt: str) -> bool | None:
     """Whether the answer's code is code of the prompt, unchanged; None if the prompt holds none."""
     blocks = [block.rstrip("\r\n") for block in code_blocks(prompt)]
@@ -76,6 +105,8 @@ def judge(case: Case, answer: Answer) -> Verdict:
         exact=exact_match(answer.text, case.reference),
         normalised=normalised_match(answer.text, case.reference, language),
         similarity=edit_similarity(answer.text, case.reference),
+        bleu4=bleu4_score(answer.text, case.reference),
+        parses=parses(answer.text, case.reference, language),
         copied=copies_vulnerable(answer.text, case.question),
         truncated=answer.truncated,
         finished=answer.finished,
@@ -110,6 +141,7 @@ def aggregate(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     same = sum(verdict.normalised for verdict in verdicts)
     copied = [verdict.copied for verdict in verdicts if verdict.copied is not None]
     tokens = [verdict.tokens for verdict in verdicts if verdict.tokens is not None]
+    parsed = [verdict.parses for verdict in verdicts if verdict.parses is not None]
     return {
         "total_examples": len(verdicts),
         "exact_matches": exact,
@@ -119,7 +151,9 @@ def aggregate(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "normalised_match_percentage": _percentage(same, len(verdicts)),
         "normalised_match_interval_95": _interval(same, len(verdicts)),
         "avg_edit_similarity": _mean([verdict.similarity for verdict in verdicts]),
-        "avg_codebleu": None,
+        "avg_bleu4": _mean([verdict.bleu4 for verdict in verdicts]),
+        "avg_codebleu": None,  # see NOT_MEASURED
+        "parses_percentage": _percentage(sum(parsed), len(parsed)),
         "copied_percentage": _percentage(sum(copied), len(copied)),
         "truncated_percentage": _percentage(sum(verdict.truncated for verdict in verdicts), len(verdicts)),
         "avg_tokens": _mean(tokens),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jobs.evaluation.cases import Answer, Case, load_cases
+from jobs.evaluation.cases import Answer, Case, Sample, load_cases
 from jobs.evaluation.fences import fenced
-from jobs.evaluation.metrics import Verdict, aggregate, breakdown, judge
+from jobs.evaluation.metrics import NOT_MEASURED, Verdict, aggregate, breakdown, judge
 from jobs.files import replace_folder, temporary_beside, write_json, write_text
 
-__all__ = ["Answer", "Case", "load_cases", "write_results"]
+__all__ = ["Answer", "Case", "Sample", "load_cases", "write_results"]
 
 RESULTS_NAME = "evaluation_results.json"
 CASES_FOLDER = "model_evaluation"
@@ -22,7 +23,9 @@ Answers = Mapping[str, Mapping[str, Answer]]
 Verdicts = dict[str, dict[str, Verdict]]
 
 
-def write_results(folder: Path, cases: Sequence[Case], answers: Answers, main: str) -> dict[str, Any]:
+def write_results(
+    folder: Path, cases: Sequence[Case], answers: Answers, main: str, sample: Sample | None = None
+) -> dict[str, Any]:
     """Judge every answer and write what came out; the figures are written last.
 
     Scores are over the cases that a model answered; `unanswered` counts the rest.
@@ -32,10 +35,11 @@ def write_results(folder: Path, cases: Sequence[Case], answers: Answers, main: s
         cases: The cases, in the order of their report.
         answers: Model label ("base", "stage1", "stage2") -> case id -> answer.
         main: The label whose figures stand at the top.
+        sample: How the cases were drawn; None where all of the test part were asked.
 
     Returns:
-        What `evaluation_results.json` holds: `total_examples, exact_matches, main_model, metrics, models,
-        detailed_results`.
+        What `evaluation_results.json` holds: `total_examples, exact_matches, main_model, sample, metrics,
+        models, not_measured, detailed_results`.
 
     Raises:
         ValueError: `main` gave no answers, or an answer is to no case: they are of another test part.
@@ -51,8 +55,10 @@ def write_results(folder: Path, cases: Sequence[Case], answers: Answers, main: s
         "total_examples": len(cases),
         "exact_matches": models[main]["exact_matches"],
         "main_model": main,
+        "sample": sample and asdict(sample),
         "metrics": models[main],
         "models": models,
+        "not_measured": NOT_MEASURED,
         "detailed_results": [_detail(case, verdicts) for case in cases],
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +98,8 @@ def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
         "exact_match": verdict.exact,
         "normalised_match": verdict.normalised,
         "edit_similarity": verdict.similarity,
+        "bleu4": verdict.bleu4,
+        "parses": verdict.parses,
         "copied": verdict.copied,
         "truncated": verdict.truncated,
         "finished": verdict.finished,
@@ -131,6 +139,8 @@ def _verdict_text(verdict: Verdict) -> str:
         f"- exact match: {words[verdict.exact]}",
         f"- match without white space and comments: {words[verdict.normalised]}",
         f"- edit similarity: {verdict.similarity:.3f}",
+        f"- BLEU-4: {verdict.bleu4:.3f}",
+        f"- no more syntax faults than the reference: {words[verdict.parses]}",
         f"- the vulnerable code, unchanged: {words[verdict.copied]}",
         f"- ended by the limit: {words[verdict.truncated]}",
         f"- tokens: {'not known' if verdict.tokens is None else verdict.tokens}",

@@ -10,12 +10,13 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jobs.errors import OperatorError
 from jobs.findings import enclosing
 from jobs.findings.finding import Finding, Location
+from jobs.findings.record import replace
 
 # Larger sources are generated or minified; nothing is learnt from them.
 MAX_SOURCE_BYTES = 2 << 20

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from jobs.findings import packages, severity, shape, versions
 from jobs.findings.finding import Finding, Fix, Location, Package
 from jobs.findings.reading import Reading, Scanner
+from jobs.findings.record import replace
 from jobs.findings.sarif import Result, generic_finding
 
 _SAMPLE = 100  # frameworks that are looked at to tell the tool

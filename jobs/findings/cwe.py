@@ -17,8 +17,12 @@ def of(*values: object) -> tuple[str, ...]:
 
     Knows "CWE-78: ...", "external/cwe/cwe-079", "cwe:79".
     """
-    found = {number for value in values for entry in _strings(value) for number in _numbers(entry)}
-    return tuple(f"CWE-{number}" for number in sorted(found)) if found else ()
+    found: set[int] = set()
+    for value in values:
+        if value:
+            for entry in _strings(value):
+                found.update(_numbers(entry))
+    return tuple([f"CWE-{number}" for number in sorted(found)]) if found else ()
 
 
 @lru_cache(maxsize=4096)  # a report names the same few CWEs and tags thousands of times

@@ -6,9 +6,9 @@ Missing is None (or an empty tuple), never an invented value.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from jobs.findings.record import plain, record
 
 SeverityLevel = Literal["critical", "high", "medium", "low", "info", "unknown"]
 Provenance = Literal["edit_verified", "edit_tool", "version", "edit_untrusted", "advice", "link", "none"]
@@ -25,7 +25,7 @@ PROVENANCES: tuple[Provenance, ...] = (
 TRAINABLE: frozenset[Provenance] = frozenset({"edit_verified", "edit_tool", "version"})
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Severity:
     """How bad it is: our five levels, the tool's own word, the CVSS base score and who gave it."""
 
@@ -35,7 +35,7 @@ class Severity:
     origin: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Context:
     """The function or class that holds the place, out of a checkout; lines as in `Location`.
 
@@ -50,7 +50,7 @@ class Context:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Location:
     """Where in the code: lines are 1-based and inclusive, columns 1-based, the end column exclusive.
 
@@ -68,7 +68,7 @@ class Location:
     context: Context | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Package:
     """The vulnerable package; `manifest` is the file that declares or locks it, as the report names it."""
 
@@ -79,7 +79,7 @@ class Package:
     manifest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Http:
     """The request a dynamic scanner (ZAP) saw the problem in."""
 
@@ -89,7 +89,7 @@ class Http:
     evidence: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fix:
     """What mends the finding, and how far it can be trusted (`provenance`, best first in PROVENANCES).
 
@@ -105,7 +105,7 @@ class Fix:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Occurrence:
     """Where a record stood: the report's SHA-256, the archive member, a JSON pointer (or XPath) into it."""
 
@@ -114,7 +114,7 @@ class Occurrence:
     pointer: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finding:
     """One problem, however many reports told of it.
 
@@ -143,7 +143,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
-        return dataclasses.asdict(self)
+        found: dict[str, Any] = plain(self)
+        return found
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Finding:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jobs.findings import advisory, cwe, packages, severity, shape, versions
 from jobs.findings.finding import Finding, Fix, Package, Severity
 from jobs.findings.reading import Left, Reading, Scanner
+from jobs.findings.record import record
 from jobs.findings.sarif import Result, generic_finding, title
 
 _SARIF_PACKAGE = re.compile(r"Package '(.+?)@([^@']*)' is vulnerable to '([^']+)'")
@@ -121,7 +122,7 @@ def _cwes(record: dict[str, Any]) -> tuple[str, ...]:
     return cwe.of(shape.dig(record, "database_specific", "cwe_ids"), *affected)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Interval:
     """A half-open range of vulnerable versions; `fixed` is None where the range has no fixed end."""
 
@@ -138,7 +139,8 @@ def _fix(record: dict[str, Any], package: dict[str, Any], found: Package) -> Fix
     chosen = versions.choose(found.ecosystem, found.version, holding)
     if chosen is None:
         return Fix("link" if link else "none", link=link)
-    every = versions.choose(found.ecosystem, found.version, [item.fixed for item in known if item.fixed])
+    fixed = [item.fixed for item in known if item.fixed]
+    every = chosen if fixed == holding else versions.choose(found.ecosystem, found.version, fixed)
     others = () if every is None else (every.version, *every.alternatives)
     kept = tuple(version for version in others if version != chosen.version)
     return Fix("version", version=chosen.version, alternatives=kept, link=link)
@@ -164,18 +166,18 @@ def intervals(record: dict[str, Any], package: Package, ecosystem: str) -> Itera
     Yields:
         Intervals in ascending order per range; GIT ranges hold commits and are left out.
     """
+    wanted = packages.plain_name(package.ecosystem, package.name)
     for affected in shape.mappings(record.get("affected")):
         subject = shape.mapping(affected.get("package"))
         name, place = shape.text(subject.get("name")) or "", shape.text(subject.get("ecosystem")) or ""
-        if not packages.same_name(package.ecosystem, name, package.name) or not _same_ecosystem(
-            place, ecosystem
-        ):
+        if packages.plain_name(package.ecosystem, name) != wanted or not _same_ecosystem(place, ecosystem):
             continue
         for listed in shape.mappings(affected.get("ranges")):
             if listed.get("type") != "GIT":
                 yield from _events(shape.mappings(listed.get("events")), package.ecosystem)
 
 
+@lru_cache(maxsize=4096)
 def _same_ecosystem(first: str, second: str) -> bool:
     left, right = first.lower(), second.lower()
     if left == right:
@@ -186,13 +188,12 @@ def _same_ecosystem(first: str, second: str) -> bool:
 
 def _events(events: list[dict[str, Any]], ecosystem: str | None) -> Iterator[Interval]:
     """Events stand in pairs, but in no order that the format promises."""
-    starts = [found for event in events if (found := shape.text(event.get("introduced"))) is not None]
-    ends = [found for event in events if (found := shape.text(event.get("fixed"))) is not None]
-    lasts = [found for event in events if (found := shape.text(event.get("last_affected"))) is not None]
+    starts, ends, lasts = (_stated(events, name) for name in ("introduced", "fixed", "last_affected"))
     for start in starts:
-        last = _nearest(ecosystem, start, lasts, inclusive=True)
-        end = _nearest(ecosystem, start, ends, inclusive=False)
-        following = _nearest(ecosystem, start, [other for other in starts if other != start], inclusive=False)
+        last = _nearest(ecosystem, start, lasts, inclusive=True) if lasts else None
+        end = _nearest(ecosystem, start, ends, inclusive=False) if ends else None
+        others = [other for other in starts if other != start]
+        following = _nearest(ecosystem, start, others, inclusive=False) if others else None
         if end and following and versions.at_most(ecosystem, end, following) is False:
             end = None  # the nearest fix belongs to a later interval
         if end and last and versions.at_most(ecosystem, last, end):
@@ -200,16 +201,21 @@ def _events(events: list[dict[str, Any]], ecosystem: str | None) -> Iterator[Int
         yield Interval(start, end, last)
 
 
+def _stated(events: list[dict[str, Any]], name: str) -> list[str]:
+    return [found for event in events if name in event and (found := shape.text(event[name])) is not None]
+
+
 def _nearest(ecosystem: str | None, start: str, others: list[str], *, inclusive: bool) -> str | None:
     if inclusive and start in others:
         return start
     if start == "0":
         keyed = [other for other in others if versions.key(ecosystem, other) is not None]
+        if len(keyed) < 2:
+            return keyed[0] if keyed else None
         return next(
             (one for one in keyed if all(versions.at_most(ecosystem, one, other) for other in keyed)), None
         )
-    choice = versions.choose(ecosystem, start, others)
-    return choice.version if choice else None
+    return versions.nearest(ecosystem, start, others)
 
 
 def _holds(interval: Interval, package: Package) -> bool:

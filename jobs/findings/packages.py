@@ -37,7 +37,8 @@ _DISTRO = re.compile(r"\((\w[\w.-]*) [^()]*\)")
 # Names and versions in which nothing is encoded or lowered: packageurl takes 20 µs to see that.
 _SIMPLE = {"npm", "pypi", "maven", "golang", "cargo", "gem", "composer", "deb", "apk", "rpm"}
 _SAFE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)*")
-_SAFE_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SAFE_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
+_PURL = re.compile(r"pkg:([A-Za-z][\w.+-]*)/")
 _NAMESPACED = {"deb", "apk", "rpm"}
 
 
@@ -50,9 +51,10 @@ def purl_type(word: str | None) -> str | None:
     return _PURL_TYPE.get(base) or _PURL_TYPE.get(base.split(" ")[0])
 
 
+@lru_cache(maxsize=4096)
 def type_of_purl(purl: str | None) -> str | None:
     """The type part of a purl, or None where it is none."""
-    match = re.match(r"pkg:([A-Za-z][\w.+-]*)/", purl or "")
+    match = _PURL.match(purl or "")
     return match[1].lower() if match else None
 
 
@@ -94,8 +96,10 @@ def make_purl(kind: str | None, name: str, version: str | None, namespace: str |
     if kind in _NAMESPACED:
         space, short = namespace or "", name
     path = f"{space}/{short}" if space else short
+    if kind == "pypi" and not space:
+        path = path.lower().replace("_", "-")
     if kind in _SIMPLE and version and _SAFE.fullmatch(path) and _SAFE_VERSION.fullmatch(version):
-        return f"pkg:{kind}/{path}@{version}"
+        return f"pkg:{kind}/{path}@{version.replace('+', '%2B')}"
     try:
         made = PackageURL(type=kind, namespace=space or None, name=short, version=version)
         return str(made.to_string())

@@ -14,6 +14,7 @@ from jobs.findings.archive import Limits
 from jobs.findings.finding import Finding
 from jobs.findings.merge import merge
 from jobs.findings.reading import Reading, Refused, Skipped, sha256
+from jobs.findings.record import record
 
 Verdict = Literal["parsed", "parsed_with_warnings", "empty", "refused"]
 __all__ = ["FileReport", "Limits", "Parsed", "Skipped", "parse_bytes", "parse_paths"]
@@ -21,7 +22,7 @@ _HEAD = 512  # bytes that tell an archive; tar's mark stands at 257
 _log = logging.getLogger("sectune.findings")
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True)
 class FileReport:
     """The fate of one file.
 

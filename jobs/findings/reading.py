@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 from jobs.findings.finding import Finding, Occurrence
+from jobs.findings.record import complete, record
 
 if TYPE_CHECKING:
     from jobs.findings.sarif import Result
@@ -28,7 +29,7 @@ class Left(Exception):
     """The record is no finding (suppressed, passed, withdrawn); the message is the reason to count."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Skipped:
     """A record that gave no finding: which file, a JSON pointer (or XPath) into it, and why."""
 
@@ -71,16 +72,12 @@ class Reading:
             self.warn("some records could not be read")
         else:
             # Just built, nobody else holds it: a frozen copy would cost a tenth of the whole reading.
-            object.__setattr__(found, "occurrences", (self.occurrence(pointer),))
+            complete(found, "occurrences", (Occurrence(self.sha256, self.member, pointer),))
             self.findings.append(found)
 
     def skip(self, pointer: str, reason: str) -> None:
         """Note a record that gives no finding."""
         self.skipped.append(Skipped(self.path, pointer, reason))
-
-    def occurrence(self, pointer: str) -> Occurrence:
-        """Where a record of this file stands."""
-        return Occurrence(self.sha256, self.member, pointer)
 
     def entries(self, value: object, pointer: str) -> Iterable[tuple[str, Any]]:
         """Each entry of a list with its pointer; something else in a list's place is noted, null is not."""

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import Any
 
 from jobs.findings import cwe, sarif_places, severity, shape
 from jobs.findings.finding import Finding, Fix, Location, Severity
 from jobs.findings.reading import Left
+from jobs.findings.record import record, replace
 
 _NO_RULE: dict[str, Any] = {}
 _PLACEHOLDER = re.compile(r"\{(\d{1,3})\}")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Run:
     """One run of a SARIF file: its driver, and its rules by id and by index."""
 
@@ -40,7 +41,7 @@ class Run:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RuleFacts:
     """A rule's level, severity, CWEs, link and descriptions; `severities` remembers them by level."""
 
@@ -63,12 +64,12 @@ def rule_facts(rule: dict[str, Any]) -> RuleFacts:
         rated=shape.text(shape.dig(rule, "properties", "security-severity")),
         cwes=cwe.of(*_tags(rule), *map(_taxon, linked)),
         link=shape.text(rule.get("helpUri")),
-        titles=tuple(found for name in names if (found := shape.first_line(name))),
+        titles=tuple([found for name in names if (found := shape.first_line(name))]),
         described=next((text for text in reversed(described) if text), ""),
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Result:
     """One SARIF result with everything looked up: rule, message, level, places, CWEs."""
 
@@ -148,9 +149,10 @@ def open_result(run: Run, value: Any) -> Result:
     rule = _rule(run, value)
     rule_id = _rule_id(value, rule)
     about = run.about(rule)
-    places = [shape.mapping(place) for place in shape.items(value.get("locations"))]
-    notes = (shape.text(shape.dig(place, "message", "text")) for place in places if "message" in place)
-    locations = tuple(found for place in places if (found := sarif_places.location(place, run.artifacts)))
+    places = shape.mappings(value.get("locations"))
+    notes = [shape.text(shape.dig(place, "message", "text")) for place in places if "message" in place]
+    artifacts = run.artifacts
+    locations = tuple([found for place in places if (found := sarif_places.location(place, artifacts))])
     return Result(
         rule_id=rule_id,
         rule=rule,
@@ -161,7 +163,7 @@ def open_result(run: Run, value: Any) -> Result:
         severity=_severity(value, about),
         cwes=_cwes(value, about),
         locations=locations,
-        location_messages=tuple(note for note in notes if note),
+        location_messages=tuple([note for note in notes if note]),
         fix=_fix(value, about, locations),
         value=value,
     )
@@ -169,7 +171,7 @@ def open_result(run: Run, value: Any) -> Result:
 
 def _leave_out(value: dict[str, Any]) -> None:
     kind = shape.text(value.get("kind"))
-    if kind not in (None, "fail"):
+    if kind is not None and kind != "fail":
         raise Left(f"of kind {kind}")
     for entry in shape.mappings(value.get("suppressions")):
         if shape.text(entry.get("status") or entry.get("state")) in (None, "accepted"):
@@ -200,7 +202,9 @@ def _rule(run: Run, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rule_id(value: dict[str, Any], rule: dict[str, Any]) -> str:
-    for candidate in (value.get("ruleId"), shape.dig(value, "rule", "id"), rule.get("id"), rule.get("name")):
+    if found := shape.text(value.get("ruleId")):
+        return found
+    for candidate in (shape.dig(value, "rule", "id"), rule.get("id"), rule.get("name")):
         if found := shape.text(candidate):
             return found
     return "unknown"
@@ -209,6 +213,8 @@ def _rule_id(value: dict[str, Any], rule: dict[str, Any]) -> str:
 def message(value: Any, rule: dict[str, Any]) -> str:
     """A message's text: its own, or the rule's `messageStrings` entry with the arguments filled in."""
     found = shape.mapping(value)
+    if len(found) == 1 and (said := shape.text(found.get("text"))):
+        return said  # by far the most messages are nothing but their text
     template = shape.text(value) or shape.text(found.get("text")) or shape.text(found.get("markdown"))
     identifier = found.get("id")
     if template is None and isinstance(identifier, str):
@@ -262,6 +268,8 @@ def _cwes(value: dict[str, Any], about: RuleFacts) -> tuple[str, ...]:
 
 def _tags(holder: dict[str, Any]) -> list[Any]:
     properties = shape.mapping(holder.get("properties"))
+    if not properties:
+        return []
     return [properties.get(key) for key in ("tags", "cwe", "cwes", "CWE", "cweId")]
 
 
@@ -286,23 +294,23 @@ def _fix(value: dict[str, Any], about: RuleFacts, locations: tuple[Location, ...
 
 def generic_finding(result: Result, tool: str, **changes: Any) -> Finding:
     """A finding out of a result of any tool; other tools' results stay so, scanners change some fields."""
-    found: dict[str, Any] = {
-        "fingerprint": "",
-        "tool": tool,
-        "format": "sarif",
-        "rule": result.rule_id,
-        "title": title(result),
-        "message": result.message or result.about.described,
-        "tool_version": result.version,
-        "severity": result.severity,
-        "cwes": result.cwes,
-        "location": result.locations[0] if result.locations else None,
-        "resource": _resource(result),
-        "fix": result.fix,
-    }
-    if len(result.locations) > 1:
-        found["warnings"] = (f"{len(result.locations) - 1} more locations in the report",)
-    return Finding(**found | changes)
+    places = result.locations
+    found = Finding(
+        fingerprint="",
+        tool=tool,
+        format="sarif",
+        rule=result.rule_id,
+        title=changes.get("title") or title(result),
+        message=result.message or result.about.described,
+        tool_version=result.version,
+        severity=result.severity,
+        cwes=result.cwes,
+        location=places[0] if places else None,
+        resource=_resource(result),
+        fix=result.fix,
+        warnings=(f"{len(places) - 1} more locations in the report",) if len(places) > 1 else (),
+    )
+    return replace(found, **changes) if changes else found
 
 
 def title(result: Result) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from jobs.findings import shape
 from jobs.findings.finding import Location
 
+_PLAIN = re.compile(r"[^.%:\\][^%:\\]*")  # nothing to undo
 _DRIVE = re.compile(r"^/([A-Za-z]:/)")
 
 
@@ -25,12 +26,12 @@ def location(place: dict[str, Any], artifacts: tuple[Any, ...]) -> Location | No
     if start and end and end < start:
         end = start
     columns = shape.line(region.get("startColumn")), shape.line(region.get("endColumn"))
-    snippet = _snippet(region, physical.get("contextRegion"))
+    snippet = _snippet(region, start, physical.get("contextRegion"))
     return Location(path, start, end, *columns, valid=start is not None, snippet=snippet)
 
 
-def _snippet(region: dict[str, Any], context: Any) -> tuple[tuple[int, str], ...]:
-    code, first = shape.dig(region, "snippet", "text"), shape.line(region.get("startLine"))
+def _snippet(region: dict[str, Any], first: int | None, context: Any) -> tuple[tuple[int, str], ...]:
+    code = shape.dig(region, "snippet", "text")
     if not isinstance(code, str) and isinstance(shape.dig(context, "snippet", "text"), str):
         code, first = context["snippet"]["text"], shape.line(context.get("startLine"))
     if not isinstance(code, str) or not first or not (clean := shape.text(code)):
@@ -50,6 +51,8 @@ def _path(physical: dict[str, Any], artifacts: tuple[Any, ...]) -> str | None:
 @lru_cache(maxsize=4096)  # a file has many results
 def plain_path(uri: str) -> str:
     """A path out of an artifact's URI: `file:`, percents and backslashes undone; http stays."""
+    if _PLAIN.fullmatch(uri):
+        return uri
     if re.match(r"https?://", uri, re.IGNORECASE):
         return uri
     if uri.lower().startswith("file:"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from jobs.findings import advisory, cwe, packages, severity, shape, versions
 from jobs.findings.finding import Finding, Fix, Location, Package
 from jobs.findings.reading import Left, Reading, Scanner
+from jobs.findings.record import replace
 from jobs.findings.sarif import Result, generic_finding
 
 # Since 1.100, without a login, this stands in place of the code and the fingerprint.

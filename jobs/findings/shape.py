@@ -44,6 +44,8 @@ def line(value: object) -> int | None:
     """A 1-based line or column number (ZAP and some SARIF writers quote them), or None."""
     if value is None:
         return None
+    if type(value) is int:  # neither a bool nor quoted: nearly every one
+        return value if 1 <= value <= MAX_LINE else None
     if isinstance(value, str) and value.isdecimal() and len(value) < 9:
         value = int(value)
     if not isinstance(value, int) or value is True:
@@ -74,7 +76,7 @@ def items(value: object) -> list[Any]:
 
 def mappings(value: object) -> list[dict[str, Any]]:
     """The dicts of a list; other entries are left out."""
-    return [entry for entry in items(value) if isinstance(entry, dict)]
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def first_mappings(value: object, count: int) -> list[dict[str, Any]]:
@@ -92,8 +94,7 @@ def texts(value: object) -> tuple[str, ...]:
     if not value:
         return ()
     entries = [value] if isinstance(value, str) else items(value)
-    found = (text(entry) for entry in entries)
-    return tuple(entry for entry in found if entry is not None)
+    return tuple([found for entry in entries if (found := text(entry)) is not None])
 
 
 def dig(value: object, *path: str) -> Any:
@@ -118,4 +119,4 @@ def code_lines(code: str, start: int) -> tuple[tuple[int, str], ...]:
     found = re.split(r"\r\n|\n|\r", code) if "\r" in code else code.split("\n")
     if len(found) > 1 and found[-1] == "":
         found.pop()
-    return tuple((start + offset, entry) for offset, entry in enumerate(found))
+    return tuple(enumerate(found, start))

@@ -22,9 +22,7 @@ _OS_VERSIONS = (
 _SAMPLE = 100  # results that are looked at to tell the tool
 _NO_FIX = {"will_not_fix", "end_of_life", "fix_deferred"}
 _CHECK = re.compile(r"(?:AVD-)?([A-Z]{2,})-?0*(\d+)", re.IGNORECASE)
-_SARIF_FIELD = re.compile(
-    r"^(Package|Installed Version|Fixed Version|Severity|Artifact|Type): ?(.*)$", re.MULTILINE
-)
+_SARIF_FIELDS = {"Package", "Installed Version", "Fixed Version", "Severity"}
 _SARIF_LINK = re.compile(r"^Link: \[[^\]]*\]\((\S+)\)", re.MULTILINE)
 _OLD_RULE = re.compile(r"\[[A-Z]+\] (?=\S)")  # 0.10 wrote "[MEDIUM] CVE-2019-1549"
 
@@ -238,7 +236,8 @@ def from_sarif(result: Result) -> Finding:
 
     The rule's help is not asked: it may name another package of the same advisory.
     """
-    fields = {name: value.strip() for name, value in _SARIF_FIELD.findall(result.message)}
+    lines = [line.partition(":") for line in result.message.split("\n")]
+    fields = {name: value.strip() for name, colon, value in lines if colon and name in _SARIF_FIELDS}
     link = _SARIF_LINK.search(result.message)
     raw = _OLD_RULE.sub("", result.rule_id)
     level = severity.build(fields.get("Severity"), result.severity.score, result.severity.origin)

@@ -12,7 +12,7 @@ from jobs.findings import cwe, shape
 from jobs.findings.finding import Finding, Fix, Http, Severity, SeverityLevel
 from jobs.findings.reading import Left, Reading, Scanner
 
-_BREAK = re.compile(r"</p\s*>|<br\s*/?>|</li\s*>|</div\s*>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:/p\s*>|br\s*/?>|/li\s*>|/div\s*>)", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LEVELS: dict[str, SeverityLevel] = {"0": "info", "1": "low", "2": "medium", "3": "high"}
 _WORDS = {"informational": "0", "low": "1", "medium": "2", "high": "3"}
@@ -78,10 +78,16 @@ def read_xml(root: Element, reading: Reading) -> None:
 
 def _of_element(item: Element) -> dict[str, Any]:
     """An alert element in the JSON report's shape."""
-    record: dict[str, Any] = {child.tag: child.text for child in item if child.tag != "instances"}
-    record["instances"] = [
-        {part.tag: part.text for part in entry} for entry in item.findall("instances/instance")
-    ]
+    record: dict[str, Any] = {}
+    places: list[Element] = []
+    for child in item:
+        if child.tag == "instances":
+            places += [entry for entry in child if entry.tag == "instance"]
+        else:
+            record[child.tag] = child.text
+    # The first of hundreds of places is shown and the others are counted: only it is worth reading.
+    record["instances"] = [{part.tag: part.text for part in entry} for entry in places[:1]]
+    record["instances"] += [{}] * (len(places) - 1)
     return record
 
 
@@ -188,8 +194,9 @@ def plain_text(value: Any) -> str:
     found = shape.text(value)
     if found is None:
         return ""
-    stripped = html.unescape(_TAG.sub("", _BREAK.sub("\n", found)))
-    return "\n".join(entry.strip() for entry in stripped.splitlines() if entry.strip())
+    if "<" in found:
+        found = _TAG.sub("", _BREAK.sub("\n", found))
+    return "\n".join([line for entry in html.unescape(found).splitlines() if (line := entry.strip())])
 
 
 SCANNER = Scanner("zap", is_report, read, is_xml=is_xml_report, read_xml=read_xml)

@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any
 
 import mlx.core as mx
-import numpy as np
 from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
 from jobs.mlx.loss import AnswerLoss, _head
@@ -106,92 +105,112 @@ def greedy_answers(
 
 def _begun(model: Any, questions: Iterable[Question], batch_size: int) -> Iterator[_Row]:
     """Answers begun in the order of their questions, several in one pass where that can be done."""
-    together = AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in make_prompt_cache(model))
-    group: list[tuple[int, Question]] = []
-    for item in enumerate(questions):
-        if group and not _fits([*group, item], batch_size if together else 1):
-            yield from _begin_group(model, group)
+    most = batch_size if _can_begin_together(model) else 1
+    group: list[_Draft] = []
+    for number, question in enumerate(questions):
+        draft = _Draft(number, question)
+        if group and not _fit([*group, draft], most):
+            yield from _begin(model, group)
             group = []
-        group.append(item)
+        group.append(draft)
     if group:
-        yield from _begin_group(model, group)
+        yield from _begin(model, group)
 
 
-def _fits(group: list[tuple[int, Question]], batch_size: int) -> bool:
-    width = max(len(_draft_inputs(question)) for _, question in group)
-    return len(group) <= batch_size and width <= PREFILL and width * len(group) <= TOGETHER
+def _can_begin_together(model: Any) -> bool:
+    # Rows are cut out of the common cache, and the output layer is applied to answers only: both must be
+    # of the plain kind.
+    return AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in make_prompt_cache(model))
 
 
-def _begin_group(model: Any, group: list[tuple[int, Question]]) -> list[_Row]:
-    if len(group) == 1:
-        return [_begin(model, *group[0])]
-    return _begin_together(model, group)
+@dataclass(frozen=True)
+class _Draft:
+    """A question with its number, and the reference as far as it may be taken."""
+
+    number: int
+    question: Question
+
+    @property
+    def tokens(self) -> list[int]:
+        return list(self.question.reference[: self.question.ending.limit])
+
+    @property
+    def inputs(self) -> list[int]:
+        return [*self.question.prompt, *self.tokens]
+
+    def parts_at(self, place: int, token: int) -> bool:
+        """Whether the answer ends or leaves the draft where `token` is predicted at `place`."""
+        tokens = self.tokens
+        return place == len(tokens) or token != tokens[place] or token in self.question.ending.stop
+
+    def row(self, place: int, token: int, cache: list[Any]) -> _Row:
+        """The answer from there on."""
+        return _Row(self.number, self.tokens[:place], token, self.question.ending, cache, place)
 
 
-def _draft_inputs(question: Question) -> list[int]:
-    return [*question.prompt, *question.reference[: question.ending.limit]]
+def _fit(group: list[_Draft], most: int) -> bool:
+    width = max(len(draft.inputs) for draft in group)
+    return len(group) <= most and width <= PREFILL and width * len(group) <= TOGETHER
 
 
-def _begin_together(model: Any, group: list[tuple[int, Question]]) -> list[_Row]:
-    """Go with every reference as far as the model would, in one pass.
+def _begin(model: Any, group: list[_Draft]) -> list[_Row]:
+    """Go with each reference as far as the model would."""
+    return [_begin_one(model, group[0])] if len(group) == 1 else _begin_together(model, group)
 
-    Shorter rows are padded on the right, where no causal position before sees it.
-    """
-    rows = [_draft_inputs(question) for _, question in group]
-    width = max(map(len, rows))
-    inputs = np.zeros((len(rows), width), np.int32)
-    places = []
-    for number, (row, (_, question)) in enumerate(zip(rows, group, strict=True)):
-        inputs[number, : len(row)] = row
-        places.append(number * width + np.arange(len(question.prompt) - 1, len(row)))
+
+def _begin_together(model: Any, group: list[_Draft]) -> list[_Row]:
+    """All drafts in one pass, padded on the right, where no causal position before sees it."""
+    inputs = [draft.inputs for draft in group]
+    width = max(map(len, inputs))
+    padded = mx.array([row + [0] * (width - len(row)) for row in inputs])
+    spans = [
+        range(number * width + len(draft.question.prompt) - 1, number * width + len(row))
+        for number, (draft, row) in enumerate(zip(group, inputs, strict=True))
+    ]
     cache = make_prompt_cache(model)
-    hidden = model.model(mx.array(inputs), cache=cache)
-    flat = hidden.reshape(-1, hidden.shape[-1])[mx.array(np.concatenate(places))]
+    hidden = model.model(padded, cache=cache)
+    chosen = hidden.reshape(-1, hidden.shape[-1])[mx.array([place for span in spans for place in span])]
+    predicted = iter(_argmax_of_hidden(model, chosen))
+    rows = []
+    for number, (draft, span) in enumerate(zip(group, spans, strict=True)):
+        tokens = list(islice(predicted, len(span)))
+        place = next(place for place, token in enumerate(tokens) if draft.parts_at(place, token))
+        length = len(draft.question.prompt) + place
+        rows.append(draft.row(place, tokens[place], [_one_row(layer, number, length) for layer in cache]))
+    return rows
+
+
+def _argmax_of_hidden(model: Any, hidden: mx.array) -> list[int]:
     predicted: list[int] = []
-    for start in range(0, len(flat), PREFILL):
-        predicted += mx.argmax(_head(model)(flat[start : start + PREFILL]), axis=-1).tolist()
-    ends = np.cumsum([len(each) for each in places])
-    begun = []
-    for number, (item, end) in enumerate(zip(group, ends, strict=True)):
-        begun.append(_parted(item, predicted[end - len(places[number]) : end], (cache, number)))
-    return begun
+    for start in range(0, len(hidden), PREFILL):
+        logits = _head(model)(hidden[start : start + PREFILL])
+        predicted += mx.argmax(logits, axis=-1).tolist()
+    return predicted
 
 
-def _parted(item: tuple[int, Question], predicted: list[int], place: tuple[list[Any], int]) -> _Row:
-    number, question = item
-    draft = list(question.reference[: question.ending.limit])
-    stop = question.ending.stop
-    agreed = next(
-        (i for i, token in enumerate(predicted) if i == len(draft) or token != draft[i] or token in stop)
-    )
-    cache, row = place
-    length = len(question.prompt) + agreed
-    own = [_one_row(layer, row, length) for layer in cache]
-    return _Row(number, draft[:agreed], predicted[agreed], question.ending, own, agreed)
-
-
-def _one_row(layer: KVCache, row: int, length: int) -> KVCache:
+def _one_row(layer: KVCache, number: int, length: int) -> KVCache:
     own = KVCache()
-    own.keys = layer.keys[row : row + 1, :, :length]
-    own.values = layer.values[row : row + 1, :, :length]
+    own.keys = layer.keys[number : number + 1, :, :length]
+    own.values = layer.values[number : number + 1, :, :length]
     own.offset = length
     return own
 
 
-def _begin(model: Any, number: int, question: Question) -> _Row:
-    """Go with the reference as far as the model would."""
+def _begin_one(model: Any, draft: _Draft) -> _Row:
+    """One draft, in pieces: what comes after its first wrong token is not computed."""
+    prompt = draft.question.prompt
     cache = make_prompt_cache(model)
-    _prefill(model, question.prompt[:-1], cache)
-    # A cache that cannot go back cannot hold a draft.
-    draft = list(question.reference[: question.ending.limit]) if can_trim_prompt_cache(cache) else []
-    inputs = [question.prompt[-1], *draft]
+    _prefill(model, prompt[:-1], cache)
+    if not can_trim_prompt_cache(cache):  # a cache that cannot go back cannot hold a draft
+        return draft.row(0, _argmax(model, prompt[-1:], cache)[0], cache)
+    inputs = [prompt[-1], *draft.tokens]
     done = 0
     while True:
         piece = inputs[done : done + min(PREFILL, max(FIRST_LOOK, done))]
         for place, token in enumerate(_argmax(model, piece, cache), done):
-            if place == len(draft) or token != draft[place] or token in question.ending.stop:
+            if draft.parts_at(place, token):
                 trim_prompt_cache(cache, done + len(piece) - place - 1)
-                return _Row(number, draft[:place], token, question.ending, cache, place)
+                return draft.row(place, token, cache)
         done += len(piece)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.errors import OperatorError
 from jobs.evaluation.fences import code_blocks, fenced
-from jobs.evaluation.report import Answer, Case, load_cases, write_results
+from jobs.evaluation.report import Answer, Case, Sample, load_cases, write_results
 
 
 def row(number: int, **metadata: Any) -> dict[str, Any]:
@@ -132,6 +132,25 @@ def test_a_new_evaluation_leaves_no_page_of_the_old_one_and_other_folders_alone(
         "model_evaluation",
         "retention",
     ]
+
+
+def test_a_sampled_evaluation_says_of_how_many_and_with_which_seed(
+    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+) -> None:
+    results = write_results(tmp_path, cases, answers, "stage1", Sample(cases=4, all_cases=900, seed=42))
+    assert results["sample"] == {"cases": 4, "all_cases": 900, "seed": 42}
+    low, high = results["metrics"]["exact_match_interval_95"]
+    assert low < 75.0 < high
+    assert write_results(tmp_path, cases, answers, "stage1")["sample"] is None
+
+
+def test_what_is_not_measured_is_null_and_says_why(
+    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+) -> None:
+    results = write_results(tmp_path, cases, answers, main="stage1")
+    for name, reason in results["not_measured"].items():
+        assert results["metrics"][name] is None
+        assert len(reason) > 20
 
 
 def test_no_cases_give_no_scores(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.evaluation.bleu import bleu4
 from jobs.evaluation.cases import Answer, Case
 from jobs.evaluation.comments import normalised
 from jobs.evaluation.fences import code_blocks, fenced
@@ -17,6 +18,7 @@ from jobs.evaluation.metrics import (
     extract_code,
     judge,
     normalised_match,
+    parses,
     wilson_interval,
 )
 from jobs.evaluation.retention import retention_rate
@@ -31,6 +33,8 @@ def verdict(exact: bool = False, **changes: object) -> Verdict:
         "exact": exact,
         "normalised": exact,
         "similarity": 1.0 if exact else 0.5,
+        "bleu4": 1.0 if exact else 0.25,
+        "parses": True,
         "copied": False,
         "truncated": False,
         "finished": True,
@@ -198,7 +202,7 @@ def test_what_was_not_told_is_left_out_of_its_mean() -> None:
 
 
 def test_scores_are_broken_down_by_what_is_known_of_the_cases() -> None:
-    judged = [
+    judged: list[tuple[dict[str, object], Verdict]] = [
         ({"source": "crossvul", "cwe_id": "CWE-79"}, verdict(True)),
         ({"source": "crossvul", "cwe_id": None}, verdict()),
         ({"source": "cvefixes", "cwe_id": ["CWE-79", "CWE-89"]}, verdict()),
@@ -226,3 +230,48 @@ def test_retention_is_what_stage_2_keeps_of_what_stage_1_could(
 def test_a_negative_count_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="negative"):
         retention_rate(1, -1)
+
+
+tokens = st.lists(st.sampled_from("a b c ( ) =".split()), max_size=12)  # noqa: SIM905
+
+
+@given(tokens, tokens)
+def test_bleu_is_between_0_and_1_and_1_for_the_same(answer: list[str], reference: list[str]) -> None:
+    assert 0.0 <= bleu4(answer, reference) <= 1.0
+    assert bleu4(answer, answer) == 1.0
+
+
+def test_bleu_counts_by_hand() -> None:
+    # 3 of 4 words, (1+1)/(3+1) pairs, (0+1)/(2+1) triples, (0+1)/(1+1) fours; no shortness
+    expected = (3 / 4 * 2 / 4 * 1 / 3 * 1 / 2) ** 0.25
+    assert bleu4(["a", "b", "x", "d"], ["a", "b", "c", "d"]) == pytest.approx(expected)
+    # all n-grams are right, but two words are missing of four: e^(1 - 4/2)
+    assert bleu4(["a", "b"], ["a", "b", "c", "d"]) == pytest.approx(2.718281828**-1)
+    assert bleu4([], ["a"]) == 0.0
+    assert bleu4(["a", "a"], ["a", "b"]) == pytest.approx((1 / 2 * 1 / 2 * 1 * 1) ** 0.25)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "language", "verdict"),
+    [
+        ("x = f(1)", "x = f(2)", "python", True),
+        ("x = f((1", "x = f(2)", "python", False),
+        ("    else:\n        y()", "    else:\n        z()", "python", True),  # no more than the reference
+        ("", "x = 1", "python", False),
+        ('```json\n{"a": 1}\n```', "{}", "json", True),
+        ("{", "{}", "json", False),
+        ("x", "y", "cobol", None),
+        ("x", "y", None, None),
+    ],
+)
+def test_an_answer_parses_if_it_has_no_more_faults_than_its_reference(
+    answer: str, reference: str, language: str | None, verdict: bool | None
+) -> None:
+    assert parses(answer, reference, language) is verdict
+
+
+def test_the_share_that_parses_is_of_those_that_a_parser_was_there_for() -> None:
+    figures = aggregate([verdict(parses=True), verdict(parses=False), verdict(parses=None), verdict(True)])
+    assert figures["parses_percentage"] == pytest.approx(200 / 3)
+    assert figures["avg_bleu4"] == pytest.approx((3 * 0.25 + 1) / 4)
+    assert aggregate([verdict(parses=None)])["parses_percentage"] is None
