@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from config.load import load
@@ -15,6 +16,11 @@ from jobs.chain import STEP_NAMES
 from jobs.job import Place
 from jobs.runs.folder import RunFolder
 from jobs.runs.store import Delivery, Run, RunStore
+
+
+# A shared machine makes any single example slow now and then; in CI the examples are always the same.
+hypothesis.settings.register_profile("sectune", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("sectune")
 
 
 @pytest.fixture(autouse=True)
