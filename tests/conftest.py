@@ -17,7 +17,6 @@ from jobs.job import Place
 from jobs.runs.folder import RunFolder
 from jobs.runs.store import Delivery, Run, RunStore
 
-
 # A shared machine makes any single example slow now and then; in CI the examples are always the same.
 hypothesis.settings.register_profile("sectune", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("sectune")
