@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import jobs.findings.merge as merging  # noqa: E402 - the path is set above
-from jobs.findings import advisory, cwe, osv, packages, sarif_places, severity, trivy, versions  # noqa: E402
+from jobs.findings import advisory, cwe, osv, packages, sarif_places, severity, trivy, versions, zap  # noqa: E402
 from jobs.findings.parse import parse_bytes  # noqa: E402
 from jobs.findings.reading import Reading, sha256  # noqa: E402
 
-MODULES = (advisory, cwe, merging, osv, packages, sarif_places, severity, trivy, versions)
+MODULES = (advisory, cwe, merging, osv, packages, sarif_places, severity, trivy, versions, zap)
 CACHES = [found for module in MODULES for found in vars(module).values() if hasattr(found, "cache_clear")]
 
 
@@ -129,7 +129,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--most", type=float, help="the largest ratio that is still good")
     given = parser.parse_args()
     start = time.perf_counter()

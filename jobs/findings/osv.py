@@ -46,8 +46,8 @@ def read(document: Any, reading: Reading) -> None:
         source = shape.text(_source(result).get("path"))
         for place, entry in reading.entries(shape.mapping(result).get("packages"), f"{pointer}/packages"):
             listed = shape.mapping(entry).get("vulnerabilities")
-            for spot, record in reading.entries(listed, f"{place}/vulnerabilities"):
-                reading.record(spot, _vulnerability, record, entry, source)
+            for spot, value in reading.entries(listed, f"{place}/vulnerabilities"):
+                reading.record(spot, _vulnerability, value, entry, source)
 
 
 def _vulnerability(record: dict[str, Any], entry: dict[str, Any], source: str | None) -> Finding:
@@ -134,16 +134,23 @@ class Interval:
 def _fix(record: dict[str, Any], package: dict[str, Any], found: Package) -> Fix:
     link = _link(record)
     ecosystem = shape.text(package.get("ecosystem")) or ""
-    known = list(intervals(record, found, ecosystem))
-    holding = [item.fixed for item in known if item.fixed and _holds(item, found)]
-    chosen = versions.choose(found.ecosystem, found.version, holding)
-    if chosen is None:
+    upgrade = _upgrade(found.ecosystem, found.version, tuple(intervals(record, found, ecosystem)))
+    if upgrade is None:
         return Fix("link" if link else "none", link=link)
+    return Fix("version", version=upgrade.version, alternatives=upgrade.alternatives, link=link)
+
+
+@lru_cache(maxsize=4096)  # one advisory stands in a report once per lock file that has the package
+def _upgrade(kind: str | None, installed: str | None, known: tuple[Interval, ...]) -> versions.Choice | None:
+    """The fixed end of the interval that holds the installed version; every other fixed version is kept."""
     fixed = [item.fixed for item in known if item.fixed]
-    every = chosen if fixed == holding else versions.choose(found.ecosystem, found.version, fixed)
+    holding = [item.fixed for item in known if item.fixed and _holds(item, kind, installed or "")]
+    chosen = versions.choose(kind, installed, holding)
+    if chosen is None or fixed == holding:
+        return chosen
+    every = versions.choose(kind, installed, fixed)
     others = () if every is None else (every.version, *every.alternatives)
-    kept = tuple(version for version in others if version != chosen.version)
-    return Fix("version", version=chosen.version, alternatives=kept, link=link)
+    return versions.Choice(chosen.version, tuple(one for one in others if one != chosen.version))
 
 
 def _link(record: dict[str, Any]) -> str | None:
@@ -174,7 +181,9 @@ def intervals(record: dict[str, Any], package: Package, ecosystem: str) -> Itera
             continue
         for listed in shape.mappings(affected.get("ranges")):
             if listed.get("type") != "GIT":
-                yield from _events(shape.mappings(listed.get("events")), package.ecosystem)
+                events = shape.mappings(listed.get("events"))
+                stated = (_stated(events, name) for name in ("introduced", "fixed", "last_affected"))
+                yield from _paired(package.ecosystem, *stated)
 
 
 @lru_cache(maxsize=4096)
@@ -186,26 +195,35 @@ def _same_ecosystem(first: str, second: str) -> bool:
     return bare and left.split(":")[0] == right.split(":")[0]
 
 
-def _events(events: list[dict[str, Any]], ecosystem: str | None) -> Iterator[Interval]:
+_Versions = tuple[str, ...]
+
+
+def _stated(events: list[dict[str, Any]], name: str) -> _Versions:
+    return tuple(
+        [found for event in events if name in event and (found := shape.text(event[name])) is not None]
+    )
+
+
+@lru_cache(maxsize=4096)
+def _paired(
+    ecosystem: str | None, starts: _Versions, ends: _Versions, lasts: _Versions
+) -> tuple[Interval, ...]:
     """Events stand in pairs, but in no order that the format promises."""
-    starts, ends, lasts = (_stated(events, name) for name in ("introduced", "fixed", "last_affected"))
+    found = []
     for start in starts:
         last = _nearest(ecosystem, start, lasts, inclusive=True) if lasts else None
         end = _nearest(ecosystem, start, ends, inclusive=False) if ends else None
-        others = [other for other in starts if other != start]
+        others = tuple(other for other in starts if other != start) if len(starts) > 1 else ()
         following = _nearest(ecosystem, start, others, inclusive=False) if others else None
         if end and following and versions.at_most(ecosystem, end, following) is False:
             end = None  # the nearest fix belongs to a later interval
         if end and last and versions.at_most(ecosystem, last, end):
             end = None
-        yield Interval(start, end, last)
+        found.append(Interval(start, end, last))
+    return tuple(found)
 
 
-def _stated(events: list[dict[str, Any]], name: str) -> list[str]:
-    return [found for event in events if name in event and (found := shape.text(event[name])) is not None]
-
-
-def _nearest(ecosystem: str | None, start: str, others: list[str], *, inclusive: bool) -> str | None:
+def _nearest(ecosystem: str | None, start: str, others: _Versions, *, inclusive: bool) -> str | None:
     if inclusive and start in others:
         return start
     if start == "0":
@@ -218,13 +236,10 @@ def _nearest(ecosystem: str | None, start: str, others: list[str], *, inclusive:
     return versions.nearest(ecosystem, start, others)
 
 
-def _holds(interval: Interval, package: Package) -> bool:
-    installed = package.version or ""
-    if interval.introduced != "0" and not versions.at_most(package.ecosystem, interval.introduced, installed):
+def _holds(interval: Interval, kind: str | None, installed: str) -> bool:
+    if interval.introduced != "0" and not versions.at_most(kind, interval.introduced, installed):
         return False
-    return (
-        interval.fixed is not None and versions.at_most(package.ecosystem, interval.fixed, installed) is False
-    )
+    return interval.fixed is not None and versions.at_most(kind, interval.fixed, installed) is False
 
 
 def from_sarif(result: Result) -> Finding:

@@ -36,8 +36,7 @@ _PURL_TYPE = {word: kind for kind, words in _TYPES.items() for word in words.spl
 _DISTRO = re.compile(r"\((\w[\w.-]*) [^()]*\)")
 # Names and versions in which nothing is encoded or lowered: packageurl takes 20 µs to see that.
 _SIMPLE = {"npm", "pypi", "maven", "golang", "cargo", "gem", "composer", "deb", "apk", "rpm"}
-_SAFE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)*")
-_SAFE_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]*")
+_SAFE = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)*@[A-Za-z0-9][A-Za-z0-9._~+-]*")
 _PURL = re.compile(r"pkg:([A-Za-z][\w.+-]*)/")
 _NAMESPACED = {"deb", "apk", "rpm"}
 
@@ -98,8 +97,8 @@ def make_purl(kind: str | None, name: str, version: str | None, namespace: str |
     path = f"{space}/{short}" if space else short
     if kind == "pypi" and not space:
         path = path.lower().replace("_", "-")
-    if kind in _SIMPLE and version and _SAFE.fullmatch(path) and _SAFE_VERSION.fullmatch(version):
-        return f"pkg:{kind}/{path}@{version.replace('+', '%2B')}"
+    if kind in _SIMPLE and version and _SAFE.fullmatch(found := f"{path}@{version}"):
+        return f"pkg:{kind}/{found.replace('+', '%2B')}"
     try:
         made = PackageURL(type=kind, namespace=space or None, name=short, version=version)
         return str(made.to_string())

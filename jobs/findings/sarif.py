@@ -49,23 +49,25 @@ class RuleFacts:
     rated: str | None
     cwes: tuple[str, ...]
     link: str | None
-    titles: tuple[str, ...]
+    title: str
     described: str
     severities: dict[str, Severity] = field(default_factory=dict)
 
 
 def rule_facts(rule: dict[str, Any]) -> RuleFacts:
     """Read a rule, of which anything may be missing."""
-    described = [message(rule[key], rule) for key in ("shortDescription", "fullDescription") if key in rule]
-    names = (*described, shape.text(rule.get("name")) or "")
+    short, full = (
+        message(rule[key], rule) if key in rule else "" for key in ("shortDescription", "fullDescription")
+    )
+    title = shape.first_line(short) or shape.first_line(full)
     linked = [shape.mapping(link.get("target")) for link in shape.mappings(rule.get("relationships"))]
     return RuleFacts(
         level=shape.text(shape.dig(rule, "defaultConfiguration", "level")),
         rated=shape.text(shape.dig(rule, "properties", "security-severity")),
         cwes=cwe.of(*_tags(rule), *map(_taxon, linked)),
         link=shape.text(rule.get("helpUri")),
-        titles=tuple([found for name in names if (found := shape.first_line(name))]),
-        described=next((text for text in reversed(described) if text), ""),
+        title=title or shape.first_line(shape.text(rule.get("name")) or ""),
+        described=full or short,
     )
 
 
@@ -213,8 +215,8 @@ def _rule_id(value: dict[str, Any], rule: dict[str, Any]) -> str:
 def message(value: Any, rule: dict[str, Any]) -> str:
     """A message's text: its own, or the rule's `messageStrings` entry with the arguments filled in."""
     found = shape.mapping(value)
-    if len(found) == 1 and (said := shape.text(found.get("text"))):
-        return said  # by far the most messages are nothing but their text
+    if "arguments" not in found and (said := shape.text(found.get("text"))):
+        return said  # nearly every message
     template = shape.text(value) or shape.text(found.get("text")) or shape.text(found.get("markdown"))
     identifier = found.get("id")
     if template is None and isinstance(identifier, str):
@@ -315,8 +317,7 @@ def generic_finding(result: Result, tool: str, **changes: Any) -> Finding:
 
 def title(result: Result) -> str:
     """The rule's short words for it, else the first line of the result's own."""
-    titles = result.about.titles
-    return titles[0] if titles else shape.first_line(result.message) or result.rule_id
+    return result.about.title or shape.first_line(result.message) or result.rule_id
 
 
 def _resource(result: Result) -> str | None:

@@ -113,7 +113,7 @@ def _version_fix(found: Package, record: dict[str, Any]) -> Fix:
 
 
 def _chosen(found: Package, fixed: str | None, link: str | None) -> Fix:
-    choice = versions.choose(found.ecosystem, found.version, versions.candidates(fixed or ""))
+    choice = versions.choose(found.ecosystem, found.version, versions.candidates(fixed)) if fixed else None
     if choice:
         return Fix("version", version=choice.version, alternatives=choice.alternatives, link=link)
     advice = (

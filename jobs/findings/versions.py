@@ -65,7 +65,7 @@ def choose(ecosystem: str | None, installed: str | None, fixed: Iterable[str]) -
     Returns:
         None where no version is provably higher: an unknown order is not guessed.
     """
-    return _chosen(ecosystem, installed, tuple(dict.fromkeys(fixed)))
+    return _chosen(ecosystem, installed, fixed if isinstance(fixed, tuple) else tuple(fixed))
 
 
 @lru_cache(maxsize=4096)  # many advisories of one package name the same fixed versions
@@ -84,7 +84,7 @@ def _chosen(ecosystem: str | None, installed: str | None, fixed: tuple[str, ...]
 
 def nearest(ecosystem: str | None, installed: str, others: Iterable[str]) -> str | None:
     """As `choose`, without the alternatives, which cost a sorting."""
-    return _nearest(ecosystem, installed, tuple(dict.fromkeys(others)))
+    return _nearest(ecosystem, installed, others if isinstance(others, tuple) else tuple(others))
 
 
 @lru_cache(maxsize=4096)
@@ -116,7 +116,7 @@ def at_most(ecosystem: str | None, low: str, high: str) -> bool | None:
 
 
 class _Plain:
-    """A version whose order is a tuple's: dotted numbers, semantic versions; univers' object only if needed."""
+    """A version whose order is a tuple's (dotted, semantic); univers' object only if needed."""
 
     __slots__ = ("ecosystem", "order", "text")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
@@ -192,8 +193,11 @@ def _fix(record: dict[str, Any]) -> Fix:
 def plain_text(value: Any) -> str:
     """ZAP's HTML as text, one paragraph a line."""
     found = shape.text(value)
-    if found is None:
-        return ""
+    return "" if found is None else _without_tags(found)
+
+
+@lru_cache(maxsize=512)  # an alert says the same of every site, and in every report
+def _without_tags(found: str) -> str:
     if "<" in found:
         found = _TAG.sub("", _BREAK.sub("\n", found))
     return "\n".join([line for entry in html.unescape(found).splitlines() if (line := entry.strip())])

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jobs.findings.decode import open_document, to_text
 from jobs.findings.reading import Refused
@@ -77,3 +79,33 @@ def test_broken_utf8_is_replaced_with_a_warning() -> None:
     text, warnings = to_text(b'{"a": "caf\xe9", "padding": "xxxxxxxxxxxxxxxxxxxx"}')
     assert "caf\ufffd" in text
     assert len(warnings) == 1
+
+
+_json_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(value=st.lists(_json_value, max_size=4), ascii_only=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_json_is_decoded_as_the_standard_library_decodes_it(value: list[object], ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert repr(open_document(text.encode()).value) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[NaN, Infinity, -Infinity]",
+        "[1e400, -1e400]",
+        "[-0, -0.0, 1.0, 1E5, 5e-324]",
+        '["\\ud800", "\\ud83d\\ude00"]',
+        '{"a": 1, "b": 2, "a": 3}',
+        "[18446744073709551616, -9223372036854775809]",
+        "[" + "9" * 400 + ", " + "1" * 310 + ".5]",
+    ],
+)
+def test_what_only_the_standard_library_takes_is_taken(text: str) -> None:
+    assert repr(open_document(text.encode()).value) == repr(json.loads(text))

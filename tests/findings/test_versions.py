@@ -100,3 +100,33 @@ def test_purls_follow_the_ecosystem_s_way_of_naming() -> None:
     assert packages.make_purl("deb", "curl", "7", namespace="debian") == "pkg:deb/debian/curl@7"
     assert packages.make_purl("deb", "curl", "7") is None
     assert packages.purl_type("Debian:12") == "deb"
+
+
+_identifier = st.sampled_from(["0", "1", "2", "10", "alpha", "beta", "rc", "a-b", "-", "x1", "0a"])
+_semantic = st.builds(
+    lambda prefix, parts, before: prefix + _text(parts) + (f"-{'.'.join(before)}" if before else ""),
+    st.sampled_from(["", "v"]),
+    st.tuples(*[st.integers(0, 2)] * 3),
+    st.lists(_identifier, max_size=3),
+)
+
+
+@pytest.mark.parametrize("ecosystem", sorted(versions._SEMANTIC))
+@given(first=_semantic, second=_semantic)
+@settings(max_examples=200, deadline=None)
+def test_semantic_versions_are_ordered_quickly_as_univers_orders_them(
+    ecosystem: str, first: str, second: str
+) -> None:
+    quick = versions._less(versions.key(ecosystem, first), versions.key(ecosystem, second))
+    assert quick == (versions._univers(ecosystem, first) < versions._univers(ecosystem, second))
+
+
+def test_a_semantic_version_with_a_leading_zero_is_left_to_univers() -> None:
+    assert versions.key("npm", "1.0.0-01") is versions._univers("npm", "1.0.0-01") is None
+
+
+@given(installed=_semantic, others=st.lists(_semantic, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_the_nearest_version_is_the_chosen_one(installed: str, others: list[str]) -> None:
+    choice = versions.choose("cargo", installed, others)
+    assert versions.nearest("cargo", installed, others) == (choice.version if choice else None)
