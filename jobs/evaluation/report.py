@@ -59,7 +59,7 @@ def write_results(
         "metrics": models[main],
         "models": models,
         "not_measured": NOT_MEASURED,
-        "detailed_results": [_detail(case, verdicts) for case in cases],
+        "detailed_results": [_detail(case, answers, verdicts) for case in cases],
     }
     folder.mkdir(parents=True, exist_ok=True)
     _write_cases(folder / CASES_FOLDER, cases, answers, verdicts)
@@ -82,19 +82,25 @@ def _figures(cases: Sequence[Case], verdicts: Mapping[str, Verdict]) -> dict[str
     return {**figures, "unanswered": len(cases) - len(judged), "breakdown": breakdown(judged)}
 
 
-def _detail(case: Case, verdicts: Verdicts) -> dict[str, Any]:
+def _detail(case: Case, answers: Answers, verdicts: Verdicts) -> dict[str, Any]:
     return {
         "id": case.id,
         "report": f"{CASES_FOLDER}/{case.id}.md",
         "metadata": dict(case.metadata),
-        "models": {label: _verdict(given.get(case.id)) for label, given in verdicts.items()},
+        "prompt": case.prompt_messages[-1]["content"],
+        "reference": case.reference,
+        "models": {
+            label: _verdict(given.get(case.id), answers[label].get(case.id))
+            for label, given in verdicts.items()
+        },
     }
 
 
-def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
+def _verdict(verdict: Verdict | None, answer: Answer | None) -> dict[str, Any] | None:
+    if verdict is None or answer is None:
         return None
     return {
+        "text": answer.text,
         "exact_match": verdict.exact,
         "normalised_match": verdict.normalised,
         "edit_similarity": verdict.similarity,

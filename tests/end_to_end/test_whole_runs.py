@@ -39,6 +39,11 @@ def assert_complete(house, manifest: Manifest) -> None:  # type: ignore[no-untyp
     current = house.scene.models_dir / "certified" / "CURRENT"
     assert current.resolve().name == manifest.certified.name
     assert verify(current.resolve()) == []
+    page = house.scene.models_dir / "training-runs" / manifest.run_id / "report.html"
+    deadline = time.monotonic() + 10  # the daemon writes it right after the manifest's last change
+    while not page.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert manifest.certified.name in page.read_text()
 
 
 def test_a_mixed_delivery_trains_on_the_good_report_and_names_the_fate_of_each_other(
