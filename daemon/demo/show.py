@@ -129,6 +129,7 @@ def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> No
 def _report(scene: Scene, manifest: Manifest) -> None:
     screen.say()
     _table_of_reports(manifest)
+    _table_of_sources(manifest)
     _table_of_examples(manifest)
     _table_of_results(manifest)
     if manifest.status != "completed":
@@ -146,6 +147,21 @@ def _table_of_reports(manifest: Manifest) -> None:
     rows = [(item.name, item.verdict, item.tool, item.findings) for item in manifest.inputs]
     screen.table(("report", "verdict", "tool", "findings"), rows)
     screen.say()
+
+
+def _table_of_sources(manifest: Manifest) -> None:
+    rows: list[tuple[str, Any, Any, str]] = []
+    for source, facts in manifest.stage1.dataset_stats.get("per_source", {}).items():
+        rows.append((source, facts["rows"], facts["examples"], _reasons(facts["dropped"])))
+    for tool, facts in manifest.stage2.dataset_stats.get("per_tool", {}).items():
+        rows.append((tool, facts["findings"], facts["examples"], _reasons(facts["dropped"])))
+    screen.table(("source", "rows or findings", "examples", "left out, and why"), rows)
+    screen.say()
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    counted = sorted(dropped.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counted)
 
 
 def _table_of_examples(manifest: Manifest) -> None:
