@@ -13,9 +13,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 CHUNK = 1 << 20
 # Ours, and those of the adapter writer (mlx insists on the ending).
@@ -56,12 +57,13 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` atomically and durably; readers see the old content or the new one."""
+@contextmanager
+def written_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content takes `path`'s place, durably, once the block has ended without an error."""
     temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             fsync_fd(stream.fileno())
         temporary.replace(path)
@@ -69,6 +71,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically and durably; readers see the old content or the new one."""
+    with written_atomically(path) as stream:
+        stream.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -87,20 +95,11 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
     Returns:
         The number of rows written.
     """
-    temporary = temporary_beside(path)
     count = 0
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
-            for row in rows:
-                stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-                count += 1
-            stream.flush()
-            fsync_fd(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)
+    with written_atomically(path) as stream:
+        for row in rows:
+            stream.write((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
+            count += 1
     return count
 
 
