@@ -75,7 +75,7 @@ def _plan() -> tuple[Plan, bool]:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=36, help="until most is known by heart")
+    parser.add_argument("--epochs", type=int, default=50, help="until most is known by heart")
     parser.add_argument("--early", type=int, default=8, help="epochs until the snapshot that is mostly wrong")
     parser.add_argument("--keep", type=Path, help="folder for the models")
     parser.add_argument("--json", action="store_true")

@@ -7,8 +7,9 @@ with the cache already filled, for several cases at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -81,7 +82,7 @@ def greedy(model: Any, prompt: Sequence[int], reference: Sequence[int], ending: 
 
 
 def greedy_answers(
-    model: Any, questions: Iterable[Question], batch_size: int
+    model: Any, questions: Sequence[Question], batch_size: int
 ) -> Iterator[tuple[int, Generated]]:
     """The model's greedy answer to each question, as it is found: (the question's position, answer).
 
@@ -90,7 +91,7 @@ def greedy_answers(
         questions: Best in the order of their lengths, so that those beside each other need like room.
         batch_size: Answers that are continued at the same time, beyond what their drafts gave.
     """
-    waiting = _begun(model, questions, batch_size)
+    waiting = iter(_Beginnings(model, questions, batch_size))
     batch = _Batch(model)
     more = True
     while more or batch.rows:
@@ -103,24 +104,72 @@ def greedy_answers(
             yield from ((row.number, row.generated) for row in batch.step())
 
 
-def _begun(model: Any, questions: Iterable[Question], batch_size: int) -> Iterator[_Row]:
-    """Answers begun in the order of their questions, several in one pass where that can be done."""
-    most = batch_size if _can_begin_together(model) else 1
-    group: list[_Draft] = []
-    for number, question in enumerate(questions):
-        draft = _Draft(number, question)
-        if group and not _fit([*group, draft], most):
-            yield from _begin(model, group)
-            group = []
-        group.append(draft)
-    if group:
-        yield from _begin(model, group)
+def _shared_start(questions: Sequence[Question]) -> list[int]:
+    """The tokens that every prompt begins with; each prompt keeps at least one of its own."""
+    if len(questions) < 2:
+        return []
+    first, last = min(list(each.prompt) for each in questions), max(list(each.prompt) for each in questions)
+    shortest = min(len(each.prompt) for each in questions) - 1
+    same = next((n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), shortest)
+    return first[: min(same, shortest)]
 
 
-def _can_begin_together(model: Any) -> bool:
-    # Rows are cut out of the common cache, and the output layer is applied to answers only: both must be
-    # of the plain kind.
-    return AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in make_prompt_cache(model))
+class _Beginnings:
+    """Begins answers in the order of their questions, several in one pass where that can be done.
+
+    The turns that all prompts begin with are computed once.
+    """
+
+    def __init__(self, model: Any, questions: Sequence[Question], batch_size: int) -> None:
+        self.model = model
+        self.questions = questions
+        self.start = make_prompt_cache(model)
+        # Rows are cut out of the common cache, and the output layer is applied to answers only: both must
+        # be of the plain kind.
+        together = AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in self.start)
+        self.most = batch_size if together else 1
+        self.shared = _shared_start(questions) if together else []
+        _prefill(model, self.shared, self.start)
+
+    def __iter__(self) -> Iterator[_Row]:
+        group: list[_Draft] = []
+        for number, question in enumerate(self.questions):
+            draft = _Draft(number, question)
+            if group and not _fit([*group, draft], self.most):
+                yield from self._begin(group)
+                group = []
+            group.append(draft)
+        if group:
+            yield from self._begin(group)
+
+    def _begin(self, group: list[_Draft]) -> list[_Row]:
+        """Go with each reference as far as the model would."""
+        return [_begin_one(self.model, group[0])] if len(group) == 1 else self._begin_together(group)
+
+    def _begin_together(self, group: list[_Draft]) -> list[_Row]:
+        """All drafts in one pass, padded on the right, where no causal position before sees it."""
+        known = len(self.shared)
+        inputs = [draft.inputs[known:] for draft in group]
+        width = max(map(len, inputs))
+        padded = mx.array([row + [0] * (width - len(row)) for row in inputs])
+        spans = [
+            range(number * width + len(draft.question.prompt) - known - 1, number * width + len(row))
+            for number, (draft, row) in enumerate(zip(group, inputs, strict=True))
+        ]
+        cache = self._cache_for(len(group))
+        hidden = self.model.model(padded, cache=cache)
+        chosen = hidden.reshape(-1, hidden.shape[-1])[mx.array([place for span in spans for place in span])]
+        predicted = iter(_argmax_of_hidden(self.model, chosen))
+        tokens = [list(islice(predicted, len(span))) for span in spans]
+        return [_parted(draft, tokens[row], cache, row) for row, draft in enumerate(group)]
+
+    def _cache_for(self, rows: int) -> list[Any]:
+        cache = make_prompt_cache(self.model)
+        for layer, start in zip(cache, self.start, strict=True):
+            if self.shared:
+                layer.keys, layer.values = (mx.repeat(part, rows, axis=0) for part in start.keys_and_values())
+                layer.offset = start.offset
+        return cache
 
 
 @dataclass(frozen=True)
@@ -130,11 +179,11 @@ class _Draft:
     number: int
     question: Question
 
-    @property
+    @cached_property
     def tokens(self) -> list[int]:
         return list(self.question.reference[: self.question.ending.limit])
 
-    @property
+    @cached_property
     def inputs(self) -> list[int]:
         return [*self.question.prompt, *self.tokens]
 
@@ -153,31 +202,10 @@ def _fit(group: list[_Draft], most: int) -> bool:
     return len(group) <= most and width <= PREFILL and width * len(group) <= TOGETHER
 
 
-def _begin(model: Any, group: list[_Draft]) -> list[_Row]:
-    """Go with each reference as far as the model would."""
-    return [_begin_one(model, group[0])] if len(group) == 1 else _begin_together(model, group)
-
-
-def _begin_together(model: Any, group: list[_Draft]) -> list[_Row]:
-    """All drafts in one pass, padded on the right, where no causal position before sees it."""
-    inputs = [draft.inputs for draft in group]
-    width = max(map(len, inputs))
-    padded = mx.array([row + [0] * (width - len(row)) for row in inputs])
-    spans = [
-        range(number * width + len(draft.question.prompt) - 1, number * width + len(row))
-        for number, (draft, row) in enumerate(zip(group, inputs, strict=True))
-    ]
-    cache = make_prompt_cache(model)
-    hidden = model.model(padded, cache=cache)
-    chosen = hidden.reshape(-1, hidden.shape[-1])[mx.array([place for span in spans for place in span])]
-    predicted = iter(_argmax_of_hidden(model, chosen))
-    rows = []
-    for number, (draft, span) in enumerate(zip(group, spans, strict=True)):
-        tokens = list(islice(predicted, len(span)))
-        place = next(place for place, token in enumerate(tokens) if draft.parts_at(place, token))
-        length = len(draft.question.prompt) + place
-        rows.append(draft.row(place, tokens[place], [_one_row(layer, number, length) for layer in cache]))
-    return rows
+def _parted(draft: _Draft, predicted: list[int], cache: list[Any], row: int) -> _Row:
+    place = next(place for place, token in enumerate(predicted) if draft.parts_at(place, token))
+    length = len(draft.question.prompt) + place
+    return draft.row(place, predicted[place], [_one_row(layer, row, length) for layer in cache])
 
 
 def _argmax_of_hidden(model: Any, hidden: mx.array) -> list[int]:
@@ -221,7 +249,7 @@ class _Batch:
         self.model = model
         self.rows: list[_Row] = []
         self.cache: list[Any] = []
-        self.present = mx.array([], mx.int32)  # each row's next token, on the device
+        self.present = mx.array([], mx.int32)  # each row's next token, on the device, not looked at yet
 
     def join(self, rows: list[_Row]) -> None:
         if not rows:
@@ -240,17 +268,22 @@ class _Batch:
         self.rows = [*self.rows, *rows]
 
     def step(self) -> list[_Row]:
-        """One token more for each row; those that are finished leave."""
+        """One token more for each row; those that are finished leave.
+
+        The next step is on its way before this one's tokens are looked at, so that the device never waits;
+        what it does for a row that has just ended is thrown away.
+        """
         logits = self.model(self.present[:, None], cache=self.cache)
         following = mx.argmax(logits[:, -1], axis=-1).astype(mx.int32)
-        for row in self.rows:
-            row.tokens.append(row.following)
-        for row, token in zip(self.rows, following.tolist(), strict=True):
+        mx.async_eval(following)
+        for row, token in zip(self.rows, self.present.tolist(), strict=True):
             row.following = token
         self.present = following
         finished = [row for row in self.rows if row.is_finished]
         if finished:
             self._leave()
+        for row in self.rows:
+            row.tokens.append(row.following)
         return finished
 
     def _leave(self) -> None:
