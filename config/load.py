@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from platformdirs import user_config_path, user_state_path
@@ -136,10 +136,37 @@ def _assignments(
     for key, value in values.items():
         field = section.model_fields.get(str(key))
         inner = field.annotation if field else None
+        named = _held_by_name(inner)
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Section):
             yield from _assignments(origin, value, inner, f"{prefix}{key}.")
+        elif isinstance(value, Mapping) and named is not None:
+            for name, one in value.items():
+                if isinstance(one, Mapping):
+                    yield from _assignments(origin, one, named, f"{prefix}{key}.{name}.")
+                else:
+                    yield origin, f"{prefix}{key}.{name}", one
         else:
             yield origin, f"{prefix}{key}", value
+
+
+def _held_by_name(annotation: Any) -> type[Section] | None:
+    """The section that each name of an open section holds; None for any other setting."""
+    if get_origin(annotation) is not dict:
+        return None
+    held: type[Section] = get_args(annotation)[1]
+    return held
+
+
+def _open_sections(
+    section: type[Section] = Settings, prefix: str = ""
+) -> Iterator[tuple[str, type[Section]]]:
+    """The sections to which names can be added, with what each name holds."""
+    for key, field in section.model_fields.items():
+        inner = field.annotation
+        if (held := _held_by_name(inner)) is not None:
+            yield f"{prefix}{key}", held
+        elif isinstance(inner, type) and issubclass(inner, Section):
+            yield from _open_sections(inner, f"{prefix}{key}.")
 
 
 def _from_environ(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, str, Any]]:
@@ -162,13 +189,26 @@ def _overlay(
     given: Iterable[tuple[str, str, Any]],
     problems: list[str],
 ) -> None:
-    known = frozenset(origins)
     for origin, key, value in given:
-        if unknown := _unknown(key, known):
+        _make_room(merged, origins, key)
+        if unknown := _unknown(key, frozenset(origins)):
             problems.append(f"{origin}: {unknown}")
             continue
         _put(merged, key, value)
         origins[key] = origin
+
+
+def _make_room(values: dict[str, Any], origins: dict[str, str], key: str) -> None:
+    """Let a new name into an open section, with null for what is not said of it."""
+    for section, held in _open_sections():
+        name, _, field = key.removeprefix(f"{section}.").partition(".")
+        if not key.startswith(f"{section}.") or field not in held.model_fields:
+            continue
+        if f"{section}.{name}.{field}" not in origins:
+            _put(values, f"{section}.{name}", dict.fromkeys(held.model_fields))
+            origins.update(
+                dict.fromkeys((f"{section}.{name}.{each}" for each in held.model_fields), "default")
+            )
 
 
 def _unknown(key: str, known: frozenset[str]) -> str | None:

@@ -112,16 +112,16 @@ class BaseModelChoice(Section):
 
 
 class PublicSource(Section):
-    """One public data set."""
+    """One public data set; without a place it is not used."""
 
-    source: Text
+    source: Text | None
     revision: Text | None
     max_rows: PositiveInt | None
 
     @field_validator("source")
     @classmethod
-    def _local_means_absolute(cls, value: str) -> str:
-        if value.startswith("."):
+    def _local_means_absolute(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("."):
             raise ValueError("must be a Hub id, an absolute path, or start with ~")
         return value
 
@@ -129,8 +129,7 @@ class PublicSource(Section):
 class Datasets(Section):
     """What the training examples are made of and how they are divided."""
 
-    crossvul: PublicSource
-    cvefixes: PublicSource
+    sources: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")], PublicSource]
     domain: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     include_advice: bool
     valid_fraction: Annotated[float, Field(gt=0.0, le=0.4)]

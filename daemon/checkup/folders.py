@@ -11,6 +11,7 @@ from pathlib import Path
 from config.load import Loaded
 from daemon.checkup.check import Check, Checks
 from jobs import base_models
+from jobs.datasets.request import sources_of
 from jobs.errors import OperatorError
 
 NEEDED_GB = 20
@@ -133,18 +134,21 @@ def base_model(loaded: Loaded, _: Path) -> Check:
 
 def sources(loaded: Loaded, _: Path) -> Check:
     """Public data that is said to be on this machine is there."""
-    datasets = loaded.settings.datasets
-    local = {"crossvul": datasets.crossvul.source, "cvefixes": datasets.cvefixes.source}
+    why = "Stage 1 is made of them."
+    try:
+        used = sources_of(loaded.settings.datasets)
+    except OperatorError as error:
+        return Check("data sources", False, error.message, why, error.remedy)
     missing = [
-        f"datasets.{name}.source"
-        for name, source in local.items()
-        if source.startswith(("~", "/", ".")) and not Path(source).expanduser().exists()
+        f"datasets.sources.{source.name}.source"
+        for source in used
+        if source.location.startswith(("~", "/", ".")) and not Path(source.location).expanduser().exists()
     ]
     return Check(
         "data sources",
         not missing,
-        f"not there: {', '.join(missing)}" if missing else ", ".join(local.values()),
-        "Stage 1 is made of them.",
+        f"not there: {', '.join(missing)}" if missing else ", ".join(source.location for source in used),
+        why,
         "Correct the setting; a Hub id is downloaded when it is first used.",
     )
 

@@ -362,6 +362,9 @@ def dataset_build(  # noqa: PLR0913 - typer makes an option of each argument
     stage: Annotated[int, typer.Option(min=1, max=2, help="1: public fixes. 2: fixes of findings.")] = 1,
     crossvul: Annotated[str | None, typer.Option(help="Folder, file or Hub id, for stage 1.")] = None,
     cvefixes: Annotated[str | None, typer.Option(help="Folder, file or Hub id, for stage 1.")] = None,
+    public: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=PLACE", help="Any public source, for stage 1.")
+    ] = None,
     reports: Annotated[list[Path] | None, typer.Option(help="Scan reports, for stage 2.")] = None,
     more_reports: Annotated[list[Path] | None, typer.Argument(metavar="[REPORT]...")] = None,
     stage1: Annotated[Path | None, typer.Option(help="Stage 1's training data, for stage 2.")] = None,
@@ -380,7 +383,7 @@ def dataset_build(  # noqa: PLR0913 - typer makes an option of each argument
         stage,
         out,
         tokenizer,
-        {"crossvul": crossvul, "cvefixes": cvefixes},
+        datasets.places({"crossvul": crossvul, "cvefixes": cvefixes}, public or []),
         [*(reports or []), *(more_reports or [])],
         stage1,
         source,

@@ -6,7 +6,7 @@ import json as json_module
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 from daemon.cli import screen
 from daemon.cli.world import World
 from jobs import base_models, children, files
+from jobs.datasets import sources as public_sources
 from jobs.datasets.reasons import DROP_REASONS
-from jobs.datasets.request import SOURCE_NAMES, Source, SourceName, Stage1Request, Stage2Request
+from jobs.datasets.request import Source, Stage1Request, Stage2Request, sources_of
 from jobs.errors import ChildFailed, DeliveryRefused, NotFoundError, OperatorError
 from jobs.findings.limits import limits_of
 from jobs.findings.parse import parse_paths
@@ -34,7 +35,7 @@ class Build:
         stage: 1 or 2.
         out: The folder to fill.
         tokenizer: A folder; None takes the base model's.
-        sources: Public sources by name; where all are None, the settings'.
+        sources: Places of public sources by name; where there are none, the settings'.
         reports: Scan reports for stage 2.
         stage1: The folder of stage 1's training data, for stage 2.
         checkout: A checkout of the scanned code; the code around each finding is taken from it.
@@ -43,10 +44,27 @@ class Build:
     stage: int
     out: Path
     tokenizer: Path | None
-    sources: dict[SourceName, str | None]
+    sources: dict[str, str]
     reports: list[Path]
     stage1: Path | None
     checkout: Path | None = None
+
+
+def places(known: Mapping[str, str | None], named: Sequence[str]) -> dict[str, str]:
+    """Places of public sources by name: those of the options, then those given as NAME=PLACE.
+
+    Raises:
+        OperatorError: A text is no NAME=PLACE, or its source does not exist.
+    """
+    found = {name: place for name, place in known.items() if place}
+    for text in named:
+        name, equals, place = text.partition("=")
+        if not equals or not place:
+            raise OperatorError(
+                f"{text!r} is no NAME=PLACE.", "For example: --public crossvul=~/data/crossvul"
+            )
+        found[public_sources.checked(name)] = place
+    return found
 
 
 def build(world: World, wanted: Build, json: bool) -> None:
@@ -149,12 +167,8 @@ def _tokenizer(world: World, named: Path | None) -> Path:
 
 def _stage1_request(world: World, wanted: Build, out: Path) -> Stage1Request:
     settings = world.loaded.settings.datasets
-    sources = tuple(Source(name, _place(place)) for name, place in wanted.sources.items() if place)
-    if not sources:
-        sources = tuple(
-            Source(name, _place(one.source), one.revision, one.max_rows)
-            for name, one in ((name, getattr(settings, name)) for name in SOURCE_NAMES)
-        )
+    named = tuple(Source(name, _place(place)) for name, place in wanted.sources.items())
+    sources = named or sources_of(settings)
     return Stage1Request(**_shared(world, wanted, out), context_lines=settings.context_lines, sources=sources)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from config.load import leaf_names
 from daemon.cli import screen
 from daemon.cli.world import World
 
@@ -22,7 +21,7 @@ def show(world: World, json: bool) -> None:
         f"your settings file: {world.loaded.user_file}"
         + ("" if world.loaded.user_file.exists() else " (not there)")
     )
-    rows = [(name, _value(values, name), world.loaded.origins[name]) for name in leaf_names()]
+    rows = [(name, _value(values, name), world.loaded.origins[name]) for name in world.loaded.origins]
     screen.table(("setting", "value", "from"), rows)
 
 

@@ -58,8 +58,10 @@ class Scene:
             "power": {"on_battery": "train", "in_low_power_mode": "train"},
             "base_model": {"name": MODEL, "source": None},
             "datasets": {
-                "crossvul": {"source": str(DATA / "public" / "crossvul")},
-                "cvefixes": {"source": str(DATA / "public" / "cvefixes"), "revision": None},
+                "sources": {
+                    "crossvul": {"source": str(DATA / "public" / "crossvul")},
+                    "cvefixes": {"source": str(DATA / "public" / "cvefixes"), "revision": None},
+                },
                 "context_lines": 3,
             },
             "training": {

@@ -1,6 +1,6 @@
 """A candidate: one change of a public source with what is known about it, before it is made an example.
 
-A new public source is one file that offers a `PublicSource`, and one line in `jobs.datasets.public`.
+A new public source is one file in `jobs/datasets/sources/` that offers a `PublicSource`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class PublicSource:
     """What a public source's file offers.
 
     Args:
-        name: The source's name in requests and settings.
+        name: The source's name in requests and settings; its file has the same.
+        title: How a certified model's name writes it: letters, digits and "_".
         columns: The columns that a row must have; each entry lists the names it is known by.
         candidates: Makes the candidates of one row: (row, context lines, drops) -> candidates.
         licence: The licence of the data, as its card and its origin state it.
@@ -78,6 +79,7 @@ class PublicSource:
     """
 
     name: str
+    title: str
     columns: tuple[tuple[str, ...], ...]
     candidates: Callable[[dict[str, Any], int, Drops], list[Candidate]]
     licence: str

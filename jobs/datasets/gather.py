@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jobs.datasets import sources as public_sources
 from jobs.datasets.candidate import Candidate
 from jobs.datasets.example import code_digest, prompt_code
 from jobs.datasets.load import local_path, rows, setting_of
 from jobs.datasets.pool import ExamplePool, text_number
-from jobs.datasets.public import PUBLIC, Renderer
+from jobs.datasets.public import Renderer
 from jobs.datasets.reasons import Drops
 from jobs.datasets.request import Source
 from jobs.datasets.spool import Spool
@@ -61,7 +62,7 @@ class Gathering:
             OperatorError: The source cannot be read or lacks a column.
             NetworkError: The Hub cannot be reached.
         """
-        public, drops = PUBLIC[source.name], self._drops[source.name]
+        public, drops = public_sources.named(source.name), self._drops[source.name]
         for row in rows(source, self._scratch / "datasets-cache", drops, public.read_columns):
             if not self._rows[source.name] and (missing := public.missing_columns(row)):
                 raise OperatorError(
@@ -127,8 +128,9 @@ class Gathering:
                 "rows": self._rows[source.name],
                 "examples": self._examples[source.name],
                 "dropped": self._drops[source.name].to_json(),
-                "licence": PUBLIC[source.name].licence,
-                "attribution": PUBLIC[source.name].attribution,
+                "title": public_sources.named(source.name).title,
+                "licence": public_sources.named(source.name).licence,
+                "attribution": public_sources.named(source.name).attribution,
             }
             for source in sources
         }

@@ -47,7 +47,7 @@ def rows(source: Source, cache: Path, drops: Drops, columns: frozenset[str]) -> 
 
 def setting_of(source: Source) -> str:
     """The setting that names this source's location, for messages."""
-    return f"datasets.{source.name}.source"
+    return f"datasets.sources.{source.name}.source"
 
 
 def local_path(location: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Public sources: which there are, and how one of their candidates becomes an example.
+"""How a candidate of a public source becomes an example.
 
 Quality of a public example: "high" where the change is the whole fix of its commit or file pair (so the
 answer is complete) and its CWE is known (so the prompt says what is wrong); "standard" otherwise.
@@ -8,17 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jobs.datasets import crossvul, cvefixes
-from jobs.datasets.candidate import Candidate, PublicSource
+from jobs.datasets.candidate import Candidate
 from jobs.datasets.example import Example, Quality, conversation, fence, prompt_text, shortened
 from jobs.datasets.gate import part_refusal, window_refusal
 from jobs.datasets.hunks import ChangeGroup, Window
 from jobs.datasets.tokens import TokenCounter
-
-PUBLIC: dict[str, PublicSource] = {
-    crossvul.SOURCE.name: crossvul.SOURCE,
-    cvefixes.SOURCE.name: cvefixes.SOURCE,
-}
 
 TASK = "Fix the vulnerability in this code."
 # No tokenizer makes tokens this long on average: beyond it, counting would only cost time.

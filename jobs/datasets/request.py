@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from jobs.errors import OperatorError
-
-SourceName = Literal["crossvul", "cvefixes"]
-SOURCE_NAMES: tuple[SourceName, ...] = ("crossvul", "cvefixes")
+from config.settings import Datasets
+from jobs.datasets import sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +18,13 @@ class Source:
     """One public source.
 
     Args:
-        name: Which columns its rows have.
+        name: Its file in `jobs/datasets/sources/`.
         location: A Hub id ("owner/name"), or a local folder or file of parquet or JSON lines.
         revision: The Hub commit to pin; ignored for local data. None takes the newest.
         max_rows: Read at most this many rows; None reads all.
     """
 
-    name: SourceName
+    name: str
     location: str
     revision: str | None = None
     max_rows: int | None = None
@@ -38,9 +36,12 @@ class Source:
         Raises:
             OperatorError: The name is none that we can read.
         """
-        if value["name"] not in SOURCE_NAMES:
-            raise OperatorError(f"There is no public source named {value['name']!r}.", _KNOWN_SOURCES)
-        return cls(value["name"], str(value["location"]), value.get("revision"), value.get("max_rows"))
+        return cls(
+            sources.checked(value["name"]),
+            str(value["location"]),
+            value.get("revision"),
+            value.get("max_rows"),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
@@ -52,11 +53,25 @@ class Source:
         }
 
 
+def sources_of(settings: Datasets) -> tuple[Source, ...]:
+    """The sources that the settings use, in their order.
+
+    Raises:
+        OperatorError: The settings name a source that has no file.
+    """
+    return tuple(
+        Source(sources.checked(name), _expanded(one.source), one.revision, one.max_rows)
+        for name, one in settings.sources.items()
+        if one.source is not None
+    )
+
+
+def _expanded(location: str) -> str:
+    return str(Path(location).expanduser()) if location.startswith("~") else location
+
+
 def _paths(value: dict[str, Any], *names: str) -> dict[str, Path | None]:
     return {name: None if value.get(name) is None else Path(value[name]) for name in names}
-
-
-_KNOWN_SOURCES = f"Known are: {', '.join(SOURCE_NAMES)}."
 
 
 @dataclass(frozen=True, slots=True)

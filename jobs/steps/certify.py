@@ -14,7 +14,6 @@ from jobs.registry.entry import Certification, certify
 from jobs.registry.gates import gates, missed
 from jobs.runs.manifest import Certified, now, seconds_between
 
-PUBLIC = ("CrossVul", "CVEfixes")
 DOMAINS = {"webauthn": "WebAuthn"}  # how a name writes a domain; others are written as they are set
 
 
@@ -38,7 +37,7 @@ def run(job: Job) -> Sequence[Path]:
             family=settings.family,
             version=settings.version,
             language=settings.language,
-            datasets=(*PUBLIC, DOMAINS.get(job.settings.datasets.domain, job.settings.datasets.domain)),
+            datasets=_datasets(job),
         ),
     )
     activated = settings.activate and not missed(job.manifest.validation.gates)
@@ -50,6 +49,13 @@ def run(job: Job) -> Sequence[Path]:
     )
     job.save()
     return [job.folder.training_summary, job.folder.performance_metrics]
+
+
+def _datasets(job: Job) -> tuple[str, ...]:
+    """The sources that gave stage 1 an example, then the domain."""
+    per_source = job.manifest.stage1.dataset_stats["per_source"].values()
+    domain = job.settings.datasets.domain
+    return (*(each["title"] for each in per_source if each["examples"]), DOMAINS.get(domain, domain))
 
 
 def _hold_to_gates(job: Job) -> None:

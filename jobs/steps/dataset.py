@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import base_models, children, files
-from jobs.datasets.request import SOURCE_NAMES
+from jobs.datasets.request import sources_of
 from jobs.errors import ChildFailed
 from jobs.job import Job
 from jobs.runs.validation import DATA_FILES, check_training_data
@@ -74,20 +74,8 @@ def _stage1(job: Job) -> dict[str, Any]:
     settings = job.settings.datasets
     return {
         "context_lines": settings.context_lines,
-        "sources": [
-            {
-                "name": name,
-                "location": _location(source.source),
-                "revision": source.revision,
-                "max_rows": source.max_rows,
-            }
-            for name, source in ((name, getattr(settings, name)) for name in SOURCE_NAMES)
-        ],
+        "sources": [source.to_json() for source in sources_of(settings)],
     }
-
-
-def _location(source: str) -> str:
-    return str(Path(source).expanduser()) if source.startswith("~") else source
 
 
 def _stage2(job: Job) -> dict[str, Any]:

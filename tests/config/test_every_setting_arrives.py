@@ -56,6 +56,7 @@ class Edge:
         run = self.make_run(settings, delivery=f"d{self.count}")
         manifest = run.manifest
         manifest.provenance.base_model_sha256 = "0" * 64
+        manifest.stage1.dataset_stats = {"per_source": {"crossvul": {"title": "CrossVul", "examples": 1}}}
         manifest.step("dataset_1").outputs = [Output(path="./x", sha256="1" * 64, bytes=1)]
         for stage in (run.folder.stage1, run.folder.stage2):
             stage.training_data.mkdir(parents=True)
@@ -304,12 +305,12 @@ ROWS: dict[str, tuple[str, Observe]] = {
     "base_model.revision": ("abc", pulled),
     "base_model.bits": ("8", pulled),
     "base_model.group_size": ("32", pulled),
-    "datasets.crossvul.source": ("/data", dataset_1),
-    "datasets.crossvul.revision": ("abc", dataset_1),
-    "datasets.crossvul.max_rows": ("3", dataset_1),
-    "datasets.cvefixes.source": ("/data", dataset_1),
-    "datasets.cvefixes.revision": ("abc", dataset_1),
-    "datasets.cvefixes.max_rows": ("3", dataset_1),
+    "datasets.sources.crossvul.source": ("/data", dataset_1),
+    "datasets.sources.crossvul.revision": ("abc", dataset_1),
+    "datasets.sources.crossvul.max_rows": ("3", dataset_1),
+    "datasets.sources.cvefixes.source": ("/data", dataset_1),
+    "datasets.sources.cvefixes.revision": ("abc", dataset_1),
+    "datasets.sources.cvefixes.max_rows": ("3", dataset_1),
     "datasets.domain": ("payments", dataset_2),
     "datasets.include_advice": ("true", dataset_2),
     "datasets.valid_fraction": ("0.2", dataset_1),

@@ -138,7 +138,9 @@ def test_paths_are_absolute_whatever_folder_the_daemon_starts_in(name: str, isol
 
 
 def test_a_relative_data_folder_is_refused() -> None:
-    assert "absolute path" in problems_of(environ={"SECTUNE__DATASETS__CROSSVUL__SOURCE": "./data"})[0]
+    assert (
+        "absolute path" in problems_of(environ={"SECTUNE__DATASETS__SOURCES__CROSSVUL__SOURCE": "./data"})[0]
+    )
 
 
 def test_sections_that_contradict_themselves_are_refused() -> None:

@@ -196,7 +196,9 @@ def test_a_column_that_is_not_there_names_itself_and_the_setting(
 ) -> None:
     row = made.cvefixes_row(1)
     del row["diff_with_context"]
-    with pytest.raises(OperatorError, match=r"no column diff_with_context.*datasets\.cvefixes\.source"):
+    with pytest.raises(
+        OperatorError, match=r"no column diff_with_context.*datasets\.sources\.cvefixes\.source"
+    ):
         build_stage1(stage1([], [row]), made.silent)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.crossvul import candidates
 from jobs.datasets.reasons import Drops
+from jobs.datasets.sources.crossvul import candidates
 
 
 def taken(row: dict[str, Any]) -> tuple[list[Any], dict[str, int]]:

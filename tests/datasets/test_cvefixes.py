@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.cvefixes import candidates, description_of
 from jobs.datasets.reasons import Drops
+from jobs.datasets.sources.cvefixes import candidates, description_of
 
 
 def taken(row: dict[str, Any]) -> tuple[list[Any], dict[str, int]]:

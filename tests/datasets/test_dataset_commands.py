@@ -101,6 +101,19 @@ def test_stage_1_is_built_without_a_daemon_and_its_numbers_are_the_output(
     assert json.loads(again.out)["cache"] == {"hit": True, "key": stats["cache"]["key"]}
 
 
+def test_any_public_source_can_be_given_by_its_name(
+    sectune: Sectune, sources: list[str], tokenizer: Path, tmp_path: Path
+) -> None:
+    named = ["--public", f"cvefixes={sources[3]}"]
+    answer = sectune("build", *named, "--out", tmp_path / "out", "--tokenizer", tokenizer, "--json")
+    assert list(json.loads(answer.out)["per_source"]) == ["cvefixes"]
+    unknown = sectune("build", "--public", "cvefix=/data", "--out", tmp_path / "o", "--tokenizer", tokenizer)
+    assert unknown.code == 1
+    assert "crossvul, cvefixes" in unknown.err
+    without = sectune("build", "--public", "cvefixes", "--out", tmp_path / "o", "--tokenizer", tokenizer)
+    assert "NAME=PLACE" in without.err
+
+
 def test_stage_2_is_built_from_reports_and_a_stage_1_folder(
     sectune: Sectune, built: Path, tokenizer: Path, tmp_path: Path, made: SimpleNamespace
 ) -> None:
@@ -131,7 +144,7 @@ def test_what_goes_wrong_in_the_child_arrives_in_its_own_words(
     )
     assert answer.code == 1
     assert "does not exist" in answer.err
-    assert "datasets.crossvul.source" in answer.err
+    assert "datasets.sources.crossvul.source" in answer.err
 
 
 def test_a_folder_with_anything_else_in_it_is_never_replaced(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from jobs.datasets import sources
 from jobs.datasets.load import data_files, local_path, rows
-from jobs.datasets.public import PUBLIC
 from jobs.datasets.reasons import Drops
 from jobs.datasets.request import Source
 from jobs.errors import NetworkError, OperatorError
@@ -17,7 +17,9 @@ from jobs.errors import NetworkError, OperatorError
 
 def read(source: Source, cache: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
     drops = Drops()
-    return list(rows(source, cache / "cache", drops, PUBLIC[source.name].read_columns)), drops.to_json()
+    return list(
+        rows(source, cache / "cache", drops, sources.named(source.name).read_columns)
+    ), drops.to_json()
 
 
 def write_parquet(path: Path, values: list[dict[str, Any]]) -> None:
@@ -37,7 +39,7 @@ def test_shards_of_parquet_and_of_json_lines_give_the_same_rows(
     made.write_lines(tmp_path / "j/train-1.jsonl", values[:3])
     made.write_lines(tmp_path / "j/train-2.jsonl", values[3:])
     made.write_lines(tmp_path / "one.jsonl", values)
-    columns = PUBLIC["cvefixes"].read_columns
+    columns = sources.named("cvefixes").read_columns
     assert not {"vulnerable_code", "fixed_code"} & columns  # the largest fields of the set, and of no use
     wanted = [{name: row[name] for name in row if name in columns} for row in values]
     for location in ("p", "j", "one.jsonl"):
@@ -75,13 +77,13 @@ def test_a_hub_id_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_folder_that_is_not_there_or_empty_names_the_setting(tmp_path: Path) -> None:
     for location in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(OperatorError, match=r"datasets\.crossvul\.source"):
+        with pytest.raises(OperatorError, match=r"datasets\.sources\.crossvul\.source"):
             read(Source("crossvul", str(location)), tmp_path)
 
 
 def test_a_broken_parquet_file_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_bytes(b"PAR1 no table PAR1")
-    with pytest.raises(OperatorError, match=r"datasets\.cvefixes\.source"):
+    with pytest.raises(OperatorError, match=r"datasets\.sources\.cvefixes\.source"):
         read(Source("cvefixes", str(tmp_path)), tmp_path)
 
 
@@ -94,7 +96,7 @@ def test_a_hub_that_does_not_answer_is_tried_again_later(
         raise ConnectionError("Couldn't reach it")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(NetworkError, match=r"owner/name at abc.*datasets\.cvefixes\.source"):
+    with pytest.raises(NetworkError, match=r"owner/name at abc.*datasets\.sources\.cvefixes\.source"):
         read(Source("cvefixes", "owner/name", "abc"), tmp_path)
 
 
@@ -104,7 +106,7 @@ def test_a_hub_in_offline_mode_is_the_operator_s_to_mend(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(OperatorError, match=r"datasets\.cvefixes\.source"):
+    with pytest.raises(OperatorError, match=r"datasets\.sources\.cvefixes\.source"):
         read(Source("cvefixes", "owner/name"), tmp_path)
 
 
@@ -125,7 +127,7 @@ def test_a_hub_data_set_of_parquet_is_read_in_the_columns_that_are_needed(
 
     monkeypatch.setattr(datasets, "load_dataset", from_the_hub)
     found, dropped = read(Source("crossvul", "owner/name", "abc"), tmp_path)
-    columns = PUBLIC["crossvul"].read_columns
+    columns = sources.named("crossvul").read_columns
     assert found == [{name: row[name] for name in row if name in columns} for row in values]
     assert dropped == {}
     assert set(asked[-1]["columns"]) == columns & set(values[0])

@@ -122,6 +122,7 @@ def description_of(value: Any) -> str:
 
 SOURCE = PublicSource(
     name="cvefixes",
+    title="CVEfixes",
     columns=(("cve_id",), ("hash",), ("repo_url",), ("cwe_id",), ("diff_with_context",)),
     candidates=candidates,
     licence="apache-2.0 (dataset card); CC BY 4.0 (CVEfixes itself)",

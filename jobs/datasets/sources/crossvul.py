@@ -95,6 +95,7 @@ def _language(row: dict[str, Any], code: str) -> str | None:
 
 SOURCE = PublicSource(
     name="crossvul",
+    title="CrossVul",
     columns=(
         ("cwe_id",),
         ("cwe_description",),
