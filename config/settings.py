@@ -1,4 +1,7 @@
-"""Every setting: its type, its range, its section. Defaults live in defaults.yaml and nowhere else."""
+"""Every setting: its type, its section; the ranges of a training are in ranges.py.
+
+Defaults live in defaults.yaml and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,40 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
+)
+
+from config.ranges import (
+    AllOrSome,
+    Alpha,
+    BatchSize,
+    BatchTokens,
+    Cycles,
+    Dropout,
+    Fraction,
+    Gigabytes,
+    GradientAccumulation,
+    Hosts,
+    LaunchBackend,
+    LaunchPort,
+    LearningRate,
+    MaxGradientNorm,
+    Method,
+    MinLrRatio,
+    PositiveInt,
+    Rank,
+    Scheduler,
+    Seed,
+    SequenceLength,
+    SomeGigabytes,
+    Text,
+    TrainableModules,
+    WarmupRatio,
+    WeightDecay,
 )
 
 
@@ -24,12 +57,9 @@ def _absolute(value: Path) -> Path:
     return expanded
 
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Percent = Annotated[float, Field(ge=0.0, le=100.0)]
-PositiveInt = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Section(BaseModel):
@@ -67,12 +97,37 @@ class Inbox(Section):
     max_archive_ratio: PositiveInt
 
 
+QUEUE_SCHEMES = {
+    "redis": ("redis://", "rediss://", "unix://"),
+    "postgresql": ("postgresql://", "postgres://"),
+}
+
+
 class Queue(Section):
     """How runs are driven."""
 
     workers: Annotated[int, Field(ge=2, le=32)]
     reconcile_seconds: Annotated[float, Field(ge=0.5, le=3600.0)]
     max_attempts: Annotated[int, Field(ge=1, le=100)]
+    storage: Literal["sqlite", "redis", "postgresql"]
+    url: SecretStr | None
+
+    @model_validator(mode="after")
+    def _address_is_of_that_server(self) -> Queue:
+        if self.url is None:
+            return self
+        schemes = QUEUE_SCHEMES.get(self.storage)
+        if schemes is None:
+            raise ValueError("queue.url needs queue.storage: redis or postgresql")
+        if not self.url.get_secret_value().startswith(schemes):
+            raise ValueError(f"queue.url must begin with {' or '.join(schemes)} for {self.storage}")
+        return self
+
+
+class Disk(Section):
+    """What is left free."""
+
+    reserve_mb: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Power(Section):
@@ -143,65 +198,63 @@ class Datasets(Section):
 class Lora(Section):
     """The shape of the adapter (hard limits of the universal job configuration)."""
 
-    rank: Annotated[int, Field(ge=1, le=256)]
-    alpha: Annotated[float, Field(ge=1, le=512)]
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
-    trainable_modules: Annotated[tuple[Text, ...], Field(min_length=1)]
+    rank: Rank
+    alpha: Alpha
+    dropout: Dropout
+    trainable_modules: TrainableModules
 
 
 class Schedule(Section):
     """How the learning rate changes over a training."""
 
-    type: Literal["constant", "linear", "cosine"]
-    warmup_ratio: Fraction
-    min_lr_ratio: Fraction
+    type: Scheduler
+    warmup_ratio: WarmupRatio
+    min_lr_ratio: MinLrRatio
+    cycles: Cycles
 
 
 class Memory(Section):
     """Limits that MLX is given, in GB (10**9 bytes); null leaves MLX's own."""
 
-    memory_limit_gb: Annotated[float, Field(gt=0.0)] | None
-    cache_limit_gb: Annotated[float, Field(ge=0.0)] | None
-    wired_limit_gb: Annotated[float, Field(gt=0.0)] | None
+    memory_limit_gb: SomeGigabytes | None
+    cache_limit_gb: Gigabytes | None
+    wired_limit_gb: SomeGigabytes | None
 
 
 class Training(Section):
     """What both stages share."""
 
-    max_seq_length: Annotated[int, Field(ge=64, le=33_000)]
+    method: Method
+    max_seq_length: SequenceLength
     mask_prompt: bool
-    num_layers: Annotated[int, Field(ge=-1)]
-    grad_accumulation_steps: Annotated[int, Field(ge=1, le=16)]
+    num_layers: AllOrSome
+    grad_accumulation_steps: GradientAccumulation
     grad_checkpoint: bool
-    weight_decay: Fraction
+    weight_decay: WeightDecay
     report_every: PositiveInt
     evaluate_every: PositiveInt
-    valid_batches: Annotated[int, Field(ge=-1)]
+    valid_batches: AllOrSome
     checkpoint_every: PositiveInt
     preload_library: AbsolutePath | None
     reuse_stage1: bool
-    batch_tokens: Annotated[int, Field(ge=128)] | None
-    max_gradient_norm: Annotated[float, Field(gt=0.0, le=10.0)] | None
+    batch_tokens: BatchTokens | None
+    max_gradient_norm: MaxGradientNorm | None
     keep_best: bool
     early_stopping_patience: PositiveInt | None
+    hosts: Hosts
+    launch_backend: LaunchBackend
+    launch_port: LaunchPort
     schedule: Schedule
     memory: Memory
     lora: Lora
-
-    @field_validator("num_layers", "valid_batches")
-    @classmethod
-    def _not_zero(cls, value: int) -> int:
-        if value == 0:
-            raise ValueError("must be -1 (all) or at least 1")
-        return value
 
 
 class Stage(Section):
     """What differs between the stages."""
 
     iters: PositiveInt
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
-    batch_size: Annotated[int, Field(ge=1, le=64)]
+    learning_rate: LearningRate
+    batch_size: BatchSize
 
 
 class Evaluation(Section):
@@ -276,11 +329,12 @@ class Findings(Section):
 class Settings(Section):
     """All settings. A value is only ever read through this model."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     paths: Paths
     inbox: Inbox
     findings: Findings
     queue: Queue
+    disk: Disk
     power: Power
     notify: Notify
     base_model: BaseModelChoice

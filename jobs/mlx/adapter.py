@@ -1,4 +1,4 @@
-"""LoRA on a model: put it in, count it, read back what really is there, load another stage's."""
+"""What of a model is trained (LoRA, DoRA, everything): put it in, read back what is there, load another's."""
 
 from __future__ import annotations
 
@@ -8,33 +8,59 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
+from mlx_lm.tuner.dora import DoRALinear
 from mlx_lm.tuner.lora import LoRALinear
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
 from jobs import files
 from jobs.errors import ChildFailed, OperatorError
 
+LAYERS = (LoRALinear, DoRALinear)
+QUANTISED = (nn.QuantizedLinear, nn.QuantizedEmbedding)
 
-def add_lora(model: nn.Module, num_layers: int, lora: dict[str, Any]) -> list[tuple[str, LoRALinear]]:
-    """Freeze the model and put LoRA layers into it.
+
+def prepare(model: nn.Module, params: dict[str, Any]) -> list[tuple[str, nn.Module]]:
+    """Freeze all of the model that is not trained, and put LoRA or DoRA layers into it.
 
     Args:
         model: An mlx-lm model.
-        num_layers: Blocks from the last; -1 means all.
-        lora: `rank`, `scale` (alpha / rank), `dropout`, `keys` (relative to a block).
+        params: `fine_tune_type` (lora, dora, full), `num_layers` (blocks from the last; -1 means all, for
+            full with embeddings and output layer), `lora_parameters` (`rank`, `scale` = alpha / rank,
+            `dropout`, `keys` relative to a block).
 
     Returns:
-        Every LoRA layer with its name.
+        Every LoRA or DoRA layer with its name.
 
     Raises:
-        OperatorError: More blocks were asked for than there are, or no layer has such a name.
+        OperatorError: More blocks were asked for than there are, no layer has such a name, or the weights
+            themselves cannot be trained.
     """
+    num_layers = params["num_layers"]
     if num_layers > len(model.layers):
         raise OperatorError(
             f"training.num_layers is {num_layers}, but the model has {len(model.layers)} blocks."
         )
     model.freeze()
-    linear_to_lora_layers(model, num_layers, lora)
+    if params["fine_tune_type"] == "full":
+        _unfreeze(model, num_layers)
+        return []
+    return _add_layers(model, params["fine_tune_type"] == "dora", num_layers, params["lora_parameters"])
+
+
+def _unfreeze(model: nn.Module, num_layers: int) -> None:
+    if any(isinstance(module, QUANTISED) for _, module in model.named_modules()):
+        raise OperatorError(
+            "training.method is full, but the base model is quantised: such weights have no gradient.",
+            "Set training.method to lora, qlora or dora, or take a base model in 16 or 32 bits.",
+        )
+    for part in [model] if num_layers == -1 else model.layers[-num_layers:]:
+        part.unfreeze()
+
+
+def _add_layers(
+    model: nn.Module, dora: bool, num_layers: int, lora: dict[str, Any]
+) -> list[tuple[str, nn.Module]]:
+    linear_to_lora_layers(model, num_layers, lora, use_dora=dora)
     layers = lora_layers(model)
     missing = [key for key in lora["keys"] if not any(name.endswith("." + key) for name, _ in layers)]
     if missing:
@@ -45,9 +71,21 @@ def add_lora(model: nn.Module, num_layers: int, lora: dict[str, Any]) -> list[tu
     return layers
 
 
-def lora_layers(model: nn.Module) -> list[tuple[str, LoRALinear]]:
-    """Every LoRA layer of a model with its name."""
-    return [(name, module) for name, module in model.named_modules() if isinstance(module, LoRALinear)]
+def lora_layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Every LoRA or DoRA layer of a model with its name."""
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, LAYERS)]
+
+
+def fine_tune_type(model: nn.Module) -> str:
+    """What is trained, read from the live layers, in mlx-lm's words.
+
+    Raises:
+        ChildFailed: Layers of both kinds are there.
+    """
+    kinds = {"dora" if isinstance(layer, DoRALinear) else "lora" for _, layer in lora_layers(model)}
+    if len(kinds) > 1:
+        raise ChildFailed("LoRA and DoRA layers are mixed.")
+    return kinds.pop() if kinds else "full"
 
 
 def linear_names(model: nn.Module) -> list[str]:
@@ -61,13 +99,15 @@ def linear_names(model: nn.Module) -> list[str]:
     return sorted(found)
 
 
-def lora_as_built(model: nn.Module) -> dict[str, Any]:
-    """The LoRA settings read from the live layers.
+def lora_as_built(model: nn.Module) -> dict[str, Any] | None:
+    """The LoRA settings read from the live layers; None where there are none.
 
     Raises:
         ChildFailed: The layers differ among themselves.
     """
     layers = lora_layers(model)
+    if not layers:
+        return None
     seen = {
         (layer.lora_a.shape[1], float(layer.scale), round(1.0 - layer.dropout._p_1, 6)) for _, layer in layers
     }

@@ -36,11 +36,12 @@ def run(assignment: Assignment) -> dict[str, Any]:
     before = _logits(model, prompt)
     assignment.report(phase="fusing")
     fused = [
-        (name, module.fuse(dequantize=request["dequantize"]))
+        (name, _fused(module, request["dequantize"]))
         for name, module in model.named_modules()
         if hasattr(module, "fuse")
     ]
-    model.update_modules(tree_unflatten(fused))
+    if fused:  # trained in full, the adapter's weights have taken the place of the model's already
+        model.update_modules(tree_unflatten(fused))
     if request["dequantize"]:
         model = dequantize_model(model)
         config.pop("quantization", None)
@@ -52,6 +53,15 @@ def run(assignment: Assignment) -> dict[str, Any]:
     result = _prove(draft, prompt, before)
     files.replace_folder(draft, Path(request["target"]))
     return {"fused_layers": len(fused), **result}
+
+
+def _fused(module: Any, dequantize: bool) -> Any:
+    """The layer that an adapter becomes, in the base model's own numbers: DoRA's magnitude is always fp32."""
+    before = module.linear if "linear" in module else module.embedding
+    kind = (before.scales if "scales" in before else before.weight).dtype
+    after = module.fuse(dequantize=dequantize)
+    after.apply(lambda array: array.astype(kind) if mx.issubdtype(array.dtype, mx.floating) else array)
+    return after
 
 
 def _prove(folder: Path, prompt: list[int], before: mx.array) -> dict[str, Any]:

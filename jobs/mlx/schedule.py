@@ -1,19 +1,24 @@
-"""The learning rate over the updates of a training: warm-up, then constant, linear or cosine."""
+"""The learning rate over the updates of a training: warm-up, then constant, linear, cosine or polynomial."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 import mlx.optimizers as optim
 
+POWER = 2.0  # of what is left; 1 would be linear
+Schedule = Callable[[mx.array], mx.array]
+
 
 def learning_rate(params: dict[str, Any], updates: int) -> float | Callable[[mx.array], mx.array]:
     """The learning rate as mlx's optimizers take it.
 
     Args:
-        params: `learning_rate`, and `lr_schedule` with `type`, `warmup_ratio` and `min_lr_ratio`.
+        params: `learning_rate`, and `lr_schedule` with `type`, `warmup_ratio`, `min_lr_ratio` and,
+            for cosine, `cycles`.
         updates: Optimizer updates in all (iterations / accumulation).
     """
     peak, schedule = params["learning_rate"], params["lr_schedule"]
@@ -23,7 +28,8 @@ def learning_rate(params: dict[str, Any], updates: int) -> float | Callable[[mx.
     kinds: dict[str, Callable[[], Any]] = {
         "constant": lambda: peak,
         "linear": lambda: optim.linear_schedule(peak, floor, rest),
-        "cosine": lambda: optim.cosine_decay(peak, rest, floor),
+        "cosine": lambda: _cosine(peak, rest, floor, schedule["cycles"]),
+        "polynomial": lambda: _falling(peak, rest, floor, lambda done: (1.0 - done) ** POWER),
     }
     main = kinds[schedule["type"]]()
     if warmup == 0:
@@ -32,3 +38,15 @@ def learning_rate(params: dict[str, Any], updates: int) -> float | Callable[[mx.
     rise = optim.linear_schedule(peak / (warmup + 1), peak, warmup)
     after = main if callable(main) else (lambda step: mx.array(peak))
     return optim.join_schedules([rise, after], [warmup])
+
+
+def _cosine(peak: float, steps: int, floor: float, cycles: float) -> Schedule:
+    """Waves between peak and floor; with half a cycle mlx's own."""
+    if cycles == 0.5:
+        return optim.cosine_decay(peak, steps, floor)
+    return _falling(peak, steps, floor, lambda done: 0.5 * (1.0 + mx.cos(2.0 * math.pi * cycles * done)))
+
+
+def _falling(peak: float, steps: int, floor: float, shape: Schedule) -> Schedule:
+    """From peak to floor as `shape` goes from 1 at 0 to where it ends at 1."""
+    return lambda step: floor + (peak - floor) * shape(mx.minimum(step / steps, 1.0))

@@ -1,13 +1,16 @@
-"""What a place that can train must offer."""
+"""What a place that can train must offer, and its words for what it can and what became of a job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from config.settings import Settings
+from config.job import JobConfiguration, Problem
+from jobs import files
+
+State = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,216 @@ class Training:
     data_sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """Where a provider may put what it needs while it works, and what it has to share.
+
+    Args:
+        work: A folder of its own.
+        log: The log it writes to.
+        facts: What its log lines carry.
+        device_lock: The device's lock file.
+        preload: A shared library for LD_PRELOAD.
+    """
+
+    work: Path
+    log: Path
+    facts: Mapping[str, str] = field(default_factory=dict)
+    device_lock: Path | None = None
+    preload: Path | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a provider says of a job configuration: errors refuse it, warnings go with it."""
+
+    errors: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter that a provider has beyond the universal ones; it is given in `metadata`."""
+
+    name: str
+    type: str
+    description: str
+    default: Any
+    limits: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A range that is tighter than the universal one."""
+
+    key: str
+    limit: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a provider can do.
+
+    Args:
+        provider: Its name.
+        description: What it is, in a sentence.
+        methods: Each method it trains, and what it needs for that.
+        optimizers: Their names.
+        schedulers: Learning-rate schedules.
+        precisions: Base models it can train.
+        optimizations: What it does if asked to.
+        always: Optimizations that are always in use, asked for or not.
+        limits: Ranges tighter than the universal ones.
+        parameters: What can be given in `metadata`, or must be.
+    """
+
+    provider: str
+    description: str
+    methods: Mapping[str, str]
+    optimizers: tuple[str, ...]
+    schedulers: tuple[str, ...]
+    precisions: tuple[str, ...]
+    optimizations: tuple[str, ...]
+    always: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    parameters: tuple[Parameter, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Names a job that was started; kept in a file beside the job's folder, so it survives its starter.
+
+    Args:
+        provider: Who does the job.
+        id: The provider's own name of it.
+        work: The folder it is done in.
+        cancelled_at: When a person ended it, as a manifest's timestamp.
+    """
+
+    provider: str
+    id: str
+    work: Path
+    cancelled_at: str | None = None
+
+    @staticmethod
+    def file_of(work: Path) -> Path:
+        """Where the handle of the job in `work` is kept."""
+        return work.with_name(f"{work.name}.job.json")
+
+    def save(self) -> Handle:
+        """Write the handle to its file."""
+        path = self.file_of(self.work)
+        files.private_folder(path.parent)
+        files.write_json(path, {**asdict(self), "work": self.work.name})
+        return self
+
+    @classmethod
+    def load(cls, work: Path) -> Handle | None:
+        """The handle of the job in `work`; None if none was ever started there."""
+        path = cls.file_of(work)
+        if not path.exists():
+            return None
+        return cls(**{**files.read_json(path), "work": work})
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measured value."""
+
+    step: int
+    value: float
+    timestamp: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    message: str
+    level: str
+    created_at: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed; `param` is the job configuration's key at fault, where there is one."""
+
+    message: str
+    code: str
+    param: str | None = None
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """Where a job is.
+
+    Args:
+        status: Its state.
+        progress: 0 to 1; None before the first report.
+        metrics: Points by the name of what was measured.
+        events: What happened, oldest first.
+        eta_seconds: Estimated seconds that remain; None where that is not known.
+        error: Why it failed.
+    """
+
+    status: State
+    progress: float | None = None
+    metrics: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    eta_seconds: float | None = None
+    error: Failure | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of plain JSON values."""
+        return asdict(self)
+
+
 class Provider(Protocol):
     """A place that can train."""
 
     name: str
     module: str
 
-    def translate(self, settings: Settings, training: Training) -> dict[str, Any]:
+    def capabilities(self) -> Capabilities:
+        """What this place can do."""
+        ...
+
+    def validate(
+        self, configuration: JobConfiguration | Mapping[str, Any], training: Training | None = None
+    ) -> Verdict:
+        """Check shape, then ranges, then what this place can do; the first of them that fails is told.
+
+        Args:
+            configuration: What is asked for, also as plain values that nobody has checked yet.
+            training: Where the data is, once it is there; its hashes are then compared.
+        """
+        ...
+
+    def translate(self, configuration: JobConfiguration, training: Training) -> dict[str, Any]:
         """The request the provider's own code really gets; nothing else reaches it."""
+        ...
+
+    def start(self, configuration: JobConfiguration, training: Training, workplace: Workplace) -> Handle:
+        """Start the job, or find it: the same job is never done twice at the same time.
+
+        Raises:
+            OperatorError: `validate` has errors.
+        """
+        ...
+
+    def status(self, handle: Handle) -> JobStatus:
+        """Where the job is; whoever has the handle may ask."""
+        ...
+
+    def cancel(self, handle: Handle) -> bool:
+        """End the job behind a checkpoint; False if it does not run."""
         ...
 
     def mismatches(self, request: Mapping[str, Any], adapters: Path) -> list[str]:

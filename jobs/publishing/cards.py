@@ -42,10 +42,15 @@ def _front_matter(metadata: Mapping[str, Any]) -> str:
         "datasets": [sanitise(str(name)) for name in metadata["datasets"]],
         "library_name": "mlx",
         "pipeline_tag": "text-generation",
-        "tags": ["mlx", "security", "lora", "sectune"],
+        "tags": ["mlx", "security", *_method_tags(metadata.get("training_type")), "sectune"],
     }
     known = {key: value for key, value in values.items() if value}
     return yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+
+
+def _method_tags(training_type: str | None) -> list[str]:
+    known = ("lora", "qlora", "dora")
+    return [word for word in str(training_type).lower().split() if word in known]
 
 
 def _hub_name(base: str) -> str:

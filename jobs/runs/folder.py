@@ -6,9 +6,12 @@ the one folder that may be deleted once a run is complete.
 
 from __future__ import annotations
 
-from pathlib import Path
+TYPE_CHECKING = False  # `sectune status` asks for names only; pathlib takes as long as Python's own start
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MANIFEST = "run-manifest.json"
+SUMMARY = ".summary.json"
 
 
 class StageFolder:
@@ -108,6 +111,16 @@ class RunFolder:
     def control(self) -> Path:
         """What a person asks of whoever drives this run: pause or cancel."""
         return self.root / "control.json"
+
+    @property
+    def spare(self) -> Path:
+        """Room that is kept aside while the run is unfinished; see `jobs.disk`."""
+        return self.root / ".spare"
+
+    @property
+    def wish(self) -> Path:
+        """The priority that a person wants for this run; whoever drives it takes it over."""
+        return self.root / "priority.json"
 
     @property
     def reports(self) -> Path:

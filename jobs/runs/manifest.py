@@ -7,10 +7,13 @@ generated from these models (`python -m jobs.runs.manifest` prints it; a test ke
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from jobs.moments import now as now
+from jobs.runs.summaries import UNFINISHED as UNFINISHED
 
 VERSION: Literal["2.0"] = "2.0"
 RunStatus = Literal[
@@ -18,7 +21,6 @@ RunStatus = Literal[
 ]
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped"]
 Verdict = Literal["received", "parsed", "parsed_with_warnings", "empty", "refused"]
-UNFINISHED: frozenset[str] = frozenset({"queued", "in_progress", "waiting"})
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^\./")]
 
@@ -33,11 +35,6 @@ Timestamp = Annotated[
     StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"),
     AfterValidator(_a_real_moment),
 ]
-
-
-def now() -> str:
-    """The present time in UTC with milliseconds, as every timestamp of a manifest is written."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_between(start: str, end: str) -> float:
@@ -114,9 +111,9 @@ class Progress(Part):
 
 
 class ArtifactTypes(Part):
-    """What kind of folder each path is: LoRA files only, or a complete model only."""
+    """What kind of folder each path is: what was trained only (mlx-lm's word), or a complete model only."""
 
-    adapters: Literal["lora"] = "lora"
+    adapters: Literal["lora", "dora", "full"] = "lora"
     merged_model: Literal["full_model"] = "full_model"
 
 
@@ -204,6 +201,7 @@ class Manifest(Part):
     pipeline_type: Literal["sequential"] = "sequential"
     status: RunStatus = "queued"
     status_reason: str | None = None
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0  # higher goes first, at the next step
     base_model: str
     total_duration_seconds: float | None = None
     delivery: str | None = None  # set by the intake, so that a crash cannot make two runs of one delivery

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from config.load import SettingsError, complete
-from config.settings import Settings
 from jobs import files
 from jobs.errors import NotFoundError, OperatorError
+from jobs.moments import now
 from jobs.runs.folder import MANIFEST, RunFolder
-from jobs.runs.manifest import (
-    VERSION,
-    Input,
-    Manifest,
-    Provenance,
-    Stage,
-    Stage1Dependency,
-    Stage2,
-    Step,
-    now,
-)
+from jobs.runs.summaries import UNFINISHED, leave, overview
+
+if TYPE_CHECKING:  # pydantic is 12 MB; an idle daemon has no manifest to read
+    from config.settings import Settings
+    from jobs.runs.manifest import Input, Manifest
 
 PREFIX = "webauthn-security-sequential"
+DRAFT = "run"
 
 
 class Run:
@@ -53,6 +43,8 @@ class Run:
         Raises:
             OperatorError: They cannot be read, or this version of sectune does not know them.
         """
+        from config.load import SettingsError, complete
+
         try:
             return complete(files.read_json(self.folder.settings))
         except (OSError, ValueError, SettingsError) as error:
@@ -65,6 +57,7 @@ class Run:
         """Write the manifest, atomically."""
         self.manifest.updated_at = now()
         files.write_text(self.folder.manifest, self.manifest.model_dump_json(indent=2) + "\n")
+        leave(str(self.folder.root), self.manifest)
 
     def event(self, event: str, **facts: Any) -> None:
         """Append what happened to events.jsonl."""
@@ -82,10 +75,16 @@ class Run:
             files.LockBusy: Somebody else drives it.
         """
         with files.FileLock(self.folder.driver_lock, holder):
-            for leftover in files.temporaries(self.folder.root, MANIFEST):  # a killed driver's
+            for leftover in self._left_by_a_killed_driver():
                 leftover.unlink()
             self.reload()
             yield
+
+    def _left_by_a_killed_driver(self) -> Iterator[Path]:
+        yield from files.temporaries(self.folder.root, MANIFEST)
+        own = (self.folder.findings, self.folder.validation(1), self.folder.settings)
+        for folder in (path.parent for path in own):
+            yield from files.temporaries(folder) if folder.is_dir() else ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,7 @@ class Delivery:
 
     id: str
     inputs: tuple[Input, ...]
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,21 +130,32 @@ class RunStore:
             steps: The chain's step names, in order.
             fill: Puts the reports into the new folder before it appears.
         """
+        from jobs.runs.first import WHERE, first_manifest
+
         files.private_folder(self.root)
-        draft = files.temporary_beside(self.root / "run")
+        draft = files.temporary_beside(self.root / DRAFT)
         moment = datetime.now()
         try:
             folder = RunFolder(draft)
             for path in (folder.reports, folder.settings.parent, folder.validation(1).parent):
                 files.private_folder(path)
             fill(folder)
-            files.write_json(folder.settings, settings.model_dump(mode="json"))
+            files.write_json(folder.settings, settings.model_dump(mode="json", exclude={"queue": WHERE}))
             return self._publish(
-                folder, lambda run_id: _first_manifest(run_id, settings, delivery, steps), moment
+                folder, lambda run_id: first_manifest(run_id, settings, delivery, steps), moment
             )
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+    def sweep(self) -> None:
+        """Remove drafts of runs that were never created: whoever made them was killed.
+
+        Nobody may be creating a run meanwhile.
+        """
+        if self.root.is_dir():
+            for draft in files.temporaries(self.root, DRAFT):
+                shutil.rmtree(draft)
 
     def _publish(self, draft: RunFolder, manifest: Callable[[str], Manifest], moment: datetime) -> Run:
         # rename() onto a folder that is not empty fails, so two runs of one second cannot share an id.
@@ -203,6 +214,18 @@ class RunStore:
                 unreadable.append(Unreadable(path, error.message))
         return sorted(runs, key=_age), unreadable
 
+    def unfinished(self) -> Sequence[Run]:
+        """The unfinished runs, oldest first; the manifests of the others are not read again."""
+        ids = [summary["run_id"] for summary in overview(str(self.root)).unfinished]
+        return [run for run in map(self._still_there, ids) if run]
+
+    def _still_there(self, run_id: str) -> Run | None:
+        try:
+            run = self.open(run_id)
+        except (NotFoundError, OperatorError):  # taken away, or broken, since it was looked at
+            return None
+        return run if run.manifest.status in UNFINISHED else None
+
     def of_delivery(self, delivery: str) -> Run | None:
         """The run that was made of a delivery, if one was."""
         return next((run for run in self.list()[0] if run.manifest.delivery == delivery), None)
@@ -223,61 +246,12 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         OperatorError: It is not a manifest of version 2.0.
     """
+    from pydantic import ValidationError
+
+    from jobs.runs.manifest import Manifest
+
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
         first = " ".join(str(error).split())[:300]
         raise OperatorError(f"{path} is not a readable manifest 2.0: {first}") from error
-
-
-def _first_manifest(run_id: str, settings: Settings, delivery: Delivery, steps: Sequence[str]) -> Manifest:
-    moment = now()
-    return Manifest(
-        version=VERSION,
-        run_id=run_id,
-        timestamp=moment,
-        updated_at=moment,
-        base_model=settings.base_model.name,
-        delivery=delivery.id,
-        inputs=list(delivery.inputs),
-        steps=[Step(name=name) for name in steps],
-        stage1=Stage(**_promised_paths(1)),
-        stage2=Stage2(
-            **_promised_paths(2),
-            final_model_path="./final-model",
-            stage1_dependencies=Stage1Dependency(adapter_path="./stage1/adapters"),
-        ),
-        final_model_path="./final-model",
-        provenance=provenance(settings),
-    )
-
-
-def _promised_paths(stage: int) -> dict[str, Any]:
-    folder = RunFolder(Path())
-    paths = folder.stage(stage)
-    return {
-        "adapters_path": folder.relative(paths.adapters),
-        "training_data_path": folder.relative(paths.training_data),
-        "evaluation_results_path": folder.relative(paths.evaluation),
-        "validation_path": folder.relative(folder.validation(stage)),
-    }
-
-
-def provenance(settings: Settings) -> Provenance:
-    """What is known about the makers of a run before its first step."""
-    return Provenance(
-        sectune=_version("sectune") or "unknown",
-        python=platform.python_version(),
-        mlx=_version("mlx"),
-        mlx_lm=_version("mlx-lm"),
-        settings_sha256=files.sha256_json(settings.model_dump(mode="json", exclude={"paths"})),
-        seed=settings.seed,
-        platform=f"{platform.system()} {platform.machine()}",
-    )
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None

@@ -66,9 +66,10 @@ def check_adapters(folder: Path, expected: Mapping[str, Any]) -> list[Check]:
     checks.append(
         Check("LoRA files only", not foreign, f"foreign files: {foreign}" if foreign else "nothing else")
     )
-    checks.append(_lora_tensors(folder / "adapters.safetensors"))
     checks.append(_json_object(folder / "adapter_config.json"))
     config = files.read_json(folder / "adapter_config.json") if checks[-1].passed else {}
+    full = config.get("fine_tune_type") == "full"
+    checks.append(_adapter_tensors(folder / "adapters.safetensors", full))
     for key, value in expected.items():
         found = config.get(key)
         checks.append(
@@ -149,14 +150,17 @@ def _model_weights(path: Path) -> Check:
     return Check(path.name, False, f"{path.name} holds LoRA tensors: {lora[:3]}") if lora else check
 
 
-def _lora_tensors(path: Path) -> Check:
+def _adapter_tensors(path: Path, full: bool) -> Check:
+    """LoRA's and DoRA's tensors only, or, of a model trained in full, none of them."""
     check = _readable(path)
     if not check.passed:
         return check
     names = [name for name in read_safetensors_header(path) if name != "__metadata__"]
-    other = [name for name in names if name.rsplit(".", 1)[-1] not in LORA_TENSORS]
+    other = [name for name in names if (name.rsplit(".", 1)[-1] in LORA_TENSORS) == full]
     return Check(
-        "LoRA tensors", not other, f"other tensors: {other[:3]}" if other else f"{len(names)} tensors"
+        "trained weights" if full else "LoRA tensors",
+        not other,
+        f"other tensors: {other[:3]}" if other else f"{len(names)} tensors",
     )
 
 

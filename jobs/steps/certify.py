@@ -14,6 +14,7 @@ from jobs.registry.entry import Certification, certify
 from jobs.registry.gates import gates, missed
 from jobs.runs.manifest import Certified, now, seconds_between
 
+METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 DOMAINS = {"webauthn": "WebAuthn"}  # how a name writes a domain; others are written as they are set
 
 
@@ -81,7 +82,7 @@ def _facts(job: Job) -> dict[str, Any]:
     return {
         "base_model": manifest.base_model,
         "base_model_sha256": manifest.provenance.base_model_sha256,
-        "training_type": "sequential LoRA",
+        "training_type": f"sequential {METHODS[job.settings.training.method]}",
         "samples": {name: stage.dataset_stats.get("train_examples") for name, stage in stages.items()},
         "metrics": manifest.validation.model_dump(exclude={"gates", "validation_timestamp"}),
         "adapters_chain": ["base", "stage1", "stage2"],

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.job import Data, DataReference, JobConfiguration, Problem, of_stage, setting_of
 from jobs import base_models, files, reuse
-from jobs.errors import ChildFailed
+from jobs.errors import ChildFailed, OperatorError
 from jobs.job import Job
 from jobs.providers.mlx import Mlx
-from jobs.providers.provider import Provider, Training
-from jobs.runs.manifest import now
+from jobs.providers.provider import Handle, Provider, Training
+from jobs.runs.manifest import ArtifactTypes, now
 from jobs.runs.validation import check_adapters, check_training_data
+
+KEYS_READ_BACK = ("fine_tune_type", "iters", "learning_rate", "batch_size", "lora_parameters")
 
 
 def run(job: Job, stage: int) -> Sequence[Path]:
     """Train one stage; stage 2 starts from stage 1's adapter.
 
     Raises:
+        OperatorError: The provider cannot do what the settings ask for.
         ChildFailed: A setting did not arrive in the trainer.
     """
     provider: Provider = Mlx()
     folder = job.folder.stage(stage)
-    request = provider.translate(job.settings, _training(job, stage))
-    _promise(job, stage, request)
+    training = _training(job, stage)
+    asked = of_stage(job.settings, stage, str(training.base_model), _data(training.data))
+    warnings = _accepted(provider, asked, training)
+    request = provider.translate(asked, training)
+    _promise(job, stage, request, {"provider": provider.name, "method": asked.method.type, **warnings})
     files.private_folder(folder.root)
     if stage == 1 and (taken := _reused(job, request)):
         return taken
+    task = job.task(provider.module, request)
+    Handle(provider.name, task.key, task.work).save()
     metadata = job.child(provider.module, request)
     if mismatches := provider.mismatches(request, folder.adapters):
         raise ChildFailed(f"Settings did not arrive in the trainer: {'; '.join(mismatches)}")
@@ -69,15 +78,45 @@ def _training(job: Job, stage: int) -> Training:
     )
 
 
-def _promise(job: Job, stage: int, request: dict[str, object]) -> None:
-    params = dict(request["params"])  # type: ignore[call-overload]
+def _data(folder: Path) -> Data:
+    """The examples by their content; the provider compares them with what it finds."""
+
+    def reference(name: str) -> DataReference | None:
+        path = folder / name
+        return DataReference(sha256=files.sha256_file(path)) if path.is_file() else None
+
+    return Data(training=reference("train.jsonl"), validation=reference("valid.jsonl"))
+
+
+def _accepted(provider: Provider, asked: JobConfiguration, training: Training) -> dict[str, list[str]]:
+    """The provider's warnings, for the manifest."""
+    verdict = provider.validate(asked, training)
+    if verdict.errors:
+        words = "; ".join(f"{_key(each, training.stage)}: {each.message}" for each in verdict.errors)
+        remedies = dict.fromkeys(each.remedy for each in verdict.errors if each.remedy)
+        raise OperatorError(
+            f"{provider.name} cannot train stage {training.stage}: {words}",
+            f"{' '.join(remedies)} `sectune config check --provider {provider.name}` checks the settings; "
+            "this run keeps its own, in metadata/settings.json.",
+        )
+    return {"warnings": [f"{_key(each, training.stage)}: {each.message}" for each in verdict.warnings]}
+
+
+def _key(problem: Problem, stage: int) -> str:
+    return setting_of(problem.key, stage) or problem.key
+
+
+def _promise(job: Job, stage: int, request: dict[str, object], more: dict[str, object]) -> None:
+    params = {**more, **dict(request["params"])}  # type: ignore[call-overload]
     datasets = job.settings.datasets
     params["num_iters"] = params["iters"]
     params["quality_weight_multiplier"] = datasets.quality_weight_multiplier
     if stage == 2:
         params["resume_from_stage1"] = True
         params["stage1_replay_ratio"] = datasets.replay_ratio
-    job.manifest.stage(stage).training_params = params
+    entry = job.manifest.stage(stage)
+    entry.training_params = params
+    entry.artifact_types = ArtifactTypes(adapters=params["fine_tune_type"])
     job.save()
 
 
@@ -90,7 +129,7 @@ def _record(job: Job, stage: int, metadata: dict[str, object]) -> None:
 def _write_validation(job: Job, stage: int) -> None:
     folder = job.folder.stage(stage)
     expected = job.manifest.stage(stage).training_params
-    asked = {key: expected[key] for key in ("iters", "learning_rate", "batch_size", "lora_parameters")}
+    asked = {key: expected[key] for key in KEYS_READ_BACK}
     checks = {
         "adapters": check_adapters(folder.adapters, asked),
         "training_data": check_training_data(folder.training_data),

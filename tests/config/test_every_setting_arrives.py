@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from config.job import of_stage
 from config.load import leaf_names, state_dir
 from config.settings import Settings
 from daemon import log as logs
@@ -88,7 +89,7 @@ def translated(number: int) -> Observe:
     def observe(edge: Edge, settings: Settings) -> Any:
         at = Path("/nowhere")
         training = Training(stage=number, base_model=at, data=at, data_sha256="0", adapters=at, metrics=at)
-        return Mlx().translate(settings, training)
+        return Mlx().translate(of_stage(settings, number), training)
 
     return observe
 
@@ -159,6 +160,23 @@ def parsing(edge: Edge, settings: Settings) -> Any:
     return seen
 
 
+def shared_queue(edge: Edge, settings: Settings) -> Any:
+    from jobs import queue
+
+    seen: list[Any] = []
+    edge.patch.setattr(queue, "missing_client", lambda storage: None)
+    for name in ("SqliteHuey", "RedisHuey", "PostgresHuey"):
+
+        def record(name: str = name, **options: Any) -> None:
+            seen.append((name, options.get("url")))
+            raise Recorded
+
+        edge.patch.setattr(queue, name, record)
+    with pytest.raises(Recorded):
+        queue.Queue(edge.folder / "queue.db", settings=settings.queue)
+    return seen
+
+
 def supervised(edge: Edge, settings: Settings) -> Any:
     from daemon.supervisor import Supervisor
 
@@ -204,6 +222,12 @@ def attempts(edge: Edge, settings: Settings) -> Any:
     while chain.advance(run, Place(settings.paths.models_dir, state_dir(settings))) is chain.Outcome.NEXT:
         tried += 1
     return tried
+
+
+def reserved(edge: Edge, settings: Settings) -> Any:
+    from daemon.supervisor import Supervisor
+
+    return Supervisor(settings).place.reserve_bytes
 
 
 def power(edge: Edge, settings: Settings) -> Any:
@@ -293,6 +317,9 @@ ROWS: dict[str, tuple[str, Observe]] = {
     "queue.workers": ("5", supervised),
     "queue.reconcile_seconds": ("7", supervised),
     "queue.max_attempts": ("5", attempts),
+    "queue.storage": ("redis", shared_queue),
+    "queue.url": ("redis://other/1", shared_queue),
+    "disk.reserve_mb": ("9", reserved),
     "power.on_battery": ("train", power),
     "power.in_low_power_mode": ("train", power),
     "power.quiet_hours": ('"11:00-13:00"', power),
@@ -319,6 +346,7 @@ ROWS: dict[str, tuple[str, Observe]] = {
     "datasets.augmentation": ("2", dataset_1),
     "datasets.context_lines": ("3", dataset_1),
     "datasets.replay_ratio": ("0.5", dataset_2),
+    "training.method": ("dora", translated(1)),
     "training.max_seq_length": ("512", dataset_2),
     "training.mask_prompt": ("false", translated(1)),
     "training.num_layers": ("4", translated(1)),
@@ -335,9 +363,13 @@ ROWS: dict[str, tuple[str, Observe]] = {
     "training.max_gradient_norm": ("1.0", translated(1)),
     "training.keep_best": ("false", translated(1)),
     "training.early_stopping_patience": ("3", translated(1)),
+    "training.hosts": ("[127.0.0.1, 127.0.0.1]", translated(1)),
+    "training.launch_backend": ("mpi", translated(1)),
+    "training.launch_port": ("40000", translated(1)),
     "training.schedule.type": ("cosine", translated(1)),
     "training.schedule.warmup_ratio": ("0.1", translated(1)),
     "training.schedule.min_lr_ratio": ("0.1", translated(1)),
+    "training.schedule.cycles": ("2", translated(1)),
     "training.memory.memory_limit_gb": ("8", translated(1)),
     "training.memory.cache_limit_gb": ("1", translated(1)),
     "training.memory.wired_limit_gb": ("8", translated(1)),
@@ -375,6 +407,7 @@ BESIDE: dict[str, dict[str, str]] = {
     "upload.enabled": {"upload.repository": "me/model"},
     "upload.repository": {"upload.enabled": "true", "upload.repository": "me/model"},
     "upload.private": {"upload.enabled": "true", "upload.repository": "me/model"},
+    "queue.url": {"queue.storage": "redis"},
     "notify.timeout_seconds": {"notify.command": '["true"]'},
     "certify.activate": dict.fromkeys(
         ("gates.stage1_exact_match", "gates.stage2_exact_match", "gates.retention"), "null"

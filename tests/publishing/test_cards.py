@@ -45,6 +45,19 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
     assert "mlx" in front["tags"]
 
 
+@pytest.mark.parametrize(
+    ("training_type", "tags"),
+    [
+        ("sequential LoRA", ["mlx", "security", "lora", "sectune"]),
+        ("sequential DoRA", ["mlx", "security", "dora", "sectune"]),
+        ("sequential full fine-tuning", ["mlx", "security", "sectune"]),
+        (None, ["mlx", "security", "sectune"]),
+    ],
+)
+def test_the_tags_name_the_method_that_was_used(training_type: str | None, tags: list[str]) -> None:
+    assert front_matter(model_card(metadata(training_type=training_type)))["tags"] == tags
+
+
 def test_a_licence_is_stated_only_where_it_is_known() -> None:
     assert "license" not in front_matter(model_card(metadata()))
     assert front_matter(model_card(metadata(license="apache-2.0")))["license"] == "apache-2.0"

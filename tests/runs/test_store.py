@@ -108,6 +108,15 @@ def test_a_draft_that_a_crash_left_is_no_run(
     assert store.of_delivery("d") is None
 
 
+def test_drafts_that_crashes_left_are_swept_away_and_runs_stay(store: RunStore, make_run: MakeRun) -> None:
+    store.sweep()  # there is no folder yet
+    run = make_run()
+    for draft in (files.temporary_beside(store.root / "run") for _ in range(2)):
+        (draft / "reports").mkdir(parents=True)
+    store.sweep()
+    assert [path.name for path in store.root.iterdir()] == [run.run_id]
+
+
 def test_a_run_is_opened_by_its_id_or_an_unambiguous_end_of_it(store: RunStore, make_run: MakeRun) -> None:
     first, second = make_run(), make_run()
     assert store.open(second.run_id).run_id == second.run_id
@@ -185,10 +194,15 @@ def test_only_one_drives_a_run_and_sees_what_the_one_before_wrote(store: RunStor
 
 def test_what_a_killed_driver_was_writing_is_swept_away(make_run: MakeRun) -> None:
     run = make_run()
-    leftover = run.folder.root / ".run-manifest.json.0123abcd.tmp"
-    leftover.write_text("half")
+    places = (run.folder.manifest, run.folder.skipped, run.folder.validation(2), run.folder.training_summary)
+    leftovers = [path.with_name(f".{path.name}.0123abcd.tmp") for path in places]
+    foreign = run.folder.root / ".report.html.0123abcd.tmp"  # written without the driver's lock
+    for path in (*leftovers, foreign):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
     with run.driving("me"):
-        assert not leftover.exists()
+        assert not any(path.exists() for path in leftovers)
+        assert foreign.exists()
 
 
 def test_a_manifest_is_never_seen_half_written(store: RunStore, make_run: MakeRun) -> None:

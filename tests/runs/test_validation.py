@@ -48,6 +48,23 @@ def test_full_weights_under_the_adapters_name_are_refused(
     assert "other tensors: ['model.embed_tokens.weight']" in failures(check_adapters(tmp_path, {}))
 
 
+def test_a_full_training_leaves_weights_and_no_adapter(
+    adapter_folder: Fill, write_safetensors: Fill, tmp_path: Path
+) -> None:
+    adapter_folder(tmp_path, fine_tune_type="full")
+    assert "other tensors: ['l.q_proj.lora_a'" in failures(check_adapters(tmp_path, {}))
+    write_safetensors(tmp_path / "adapters.safetensors", "model.embed_tokens.weight")
+    assert failures(check_adapters(tmp_path, {"fine_tune_type": "full"})) == ""
+
+
+def test_a_dora_adapter_has_magnitudes_besides(
+    adapter_folder: Fill, write_safetensors: Fill, tmp_path: Path
+) -> None:
+    adapter_folder(tmp_path, fine_tune_type="dora")
+    write_safetensors(tmp_path / "adapters.safetensors", "l.q.lora_a", "l.q.lora_b", "l.q.m")
+    assert failures(check_adapters(tmp_path, {"fine_tune_type": "dora"})) == ""
+
+
 def test_adapters_in_a_model_folder_are_refused(
     adapter_folder: Fill, full_model: Fill, tmp_path: Path
 ) -> None:

@@ -1,0 +1,379 @@
+"""MLX as a provider: every key of a job configuration reaches the trainer's request, or is spoken of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+
+from config.job import JobConfiguration, fields, read
+from config.load import default_values
+from jobs import files
+from jobs.errors import NotFoundError
+from jobs.providers.known import PROVIDERS, named
+from jobs.providers.mlx import Mlx
+from jobs.providers.mlx_parameters import MlxParameters
+from jobs.providers.provider import Training, Verdict
+
+WriteWeights = Callable[..., Path]
+HASH = "0" * 64
+
+
+@dataclass(frozen=True)
+class Reaches:
+    """The request says `value` under `place`."""
+
+    given: Any
+    place: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Refused:
+    """There is an error under the key."""
+
+    given: Any
+
+
+@dataclass(frozen=True)
+class Warned:
+    """There is a warning under the key, and the request stays the same."""
+
+    given: Any
+
+
+@dataclass(frozen=True)
+class AlwaysSo:
+    """The provider lists it as always in use; the request stays the same."""
+
+    given: Any
+
+
+Fate = Reaches | Refused | Warned | AlwaysSo
+LORA, SCHEDULE = "params.lora_parameters", "params.lr_schedule"
+
+
+# A key of the configuration, with its option where there is a fixed choice, and what becomes of it.
+FATES: dict[tuple[str, str | None], Fate] = {
+    ("model.base_model", None): Refused("another"),
+    ("model.precision", "fp32"): Reaches("fp32", "model", "{base}"),  # it is what the model holds
+    ("model.precision", "fp16"): Refused("fp16"),
+    ("model.precision", "bf16"): Refused("bf16"),
+    ("model.precision", "fp8"): Refused("fp8"),
+    ("model.precision", "int8"): Refused("int8"),
+    ("model.precision", "int4"): Refused("int4"),
+    ("datasets.training.sha256", None): Refused(HASH),
+    ("datasets.validation.sha256", None): Refused(HASH),
+    ("method.type", "lora"): Reaches("lora", "params.fine_tune_type", "lora"),
+    ("method.type", "qlora"): Refused("qlora"),
+    ("method.type", "dora"): Reaches("dora", "params.fine_tune_type", "dora"),
+    ("method.type", "full"): Reaches("full", "params.fine_tune_type", "full"),
+    ("method.lora.rank", None): Reaches(4, f"{LORA}.rank", 4),
+    ("method.lora.alpha", None): Reaches(32, f"{LORA}.scale", 4.0),
+    ("method.lora.dropout", None): Reaches(0.2, f"{LORA}.dropout", 0.2),
+    ("method.lora.trainable_modules", None): Reaches(["mlp.up_proj"], f"{LORA}.keys", ["mlp.up_proj"]),
+    ("schedule.epochs", None): Reaches(2, "params.iters", 4),  # 7 examples in batches of 4
+    ("schedule.iters", None): Reaches(9, "params.iters", 9),
+    ("schedule.batch_size", None): Reaches(3, "params.batch_size", 3),
+    ("schedule.sequence_length", None): Reaches(512, "params.max_seq_length", 512),
+    ("schedule.gradient_accumulation", None): Reaches(2, "params.grad_accumulation_steps", 2),
+    ("schedule.checkpoints", None): Reaches(5, "params.save_every", 4),
+    ("schedule.evaluations", None): Reaches(3, "params.steps_per_eval", 7),
+    ("schedule.train_on_inputs", "auto"): Reaches("auto", "params.mask_prompt", True),
+    ("schedule.train_on_inputs", "enabled"): Reaches("enabled", "params.mask_prompt", False),
+    ("schedule.train_on_inputs", "disabled"): Reaches("disabled", "params.mask_prompt", True),
+    ("optimizer.learning_rate", None): Reaches(1e-3, "params.learning_rate", 1e-3),
+    ("optimizer.scheduler.type", "cosine"): Reaches("cosine", f"{SCHEDULE}.type", "cosine"),
+    ("optimizer.scheduler.type", "linear"): Reaches("linear", f"{SCHEDULE}.type", "linear"),
+    ("optimizer.scheduler.type", "constant"): Reaches("constant", f"{SCHEDULE}.type", "constant"),
+    ("optimizer.scheduler.type", "constant_with_warmup"): Reaches(
+        "constant_with_warmup", f"{SCHEDULE}.type", "constant"
+    ),
+    ("optimizer.scheduler.type", "polynomial"): Reaches("polynomial", f"{SCHEDULE}.type", "polynomial"),
+    ("optimizer.scheduler.min_lr_ratio", None): Reaches(0.1, f"{SCHEDULE}.min_lr_ratio", 0.1),
+    ("optimizer.scheduler.warmup_ratio", None): Reaches(0.1, f"{SCHEDULE}.warmup_ratio", 0.1),
+    ("optimizer.scheduler.cycles", None): Reaches(2, f"{SCHEDULE}.cycles", 2.0),
+    ("optimizer.weight_decay", None): Reaches(0.1, "params.weight_decay", 0.1),
+    ("optimizer.max_gradient_norm", None): Reaches(0.5, "params.max_gradient_norm", 0.5),
+    ("optimizations", "flash_attention"): AlwaysSo(["flash_attention"]),
+    ("optimizations", "gradient_checkpointing"): Reaches(
+        ["gradient_checkpointing"], "params.grad_checkpoint", True
+    ),
+    ("optimizations", "optimizer_8bit"): Refused(["optimizer_8bit"]),
+    ("optimizations", "paged_optimizer"): Warned(["paged_optimizer"]),
+    ("optimizations", "fused_kernels"): AlwaysSo(["fused_kernels"]),
+    ("optimizations", "sequence_packing"): Refused(["sequence_packing"]),
+    ("optimizations", "dynamic_padding"): AlwaysSo(["dynamic_padding"]),
+    ("optimizations", "activation_offloading"): Warned(["activation_offloading"]),
+    ("hardware.accelerator", "cpu"): Warned("cpu"),
+    ("hardware.accelerator", "gpu"): Warned("gpu"),
+    ("hardware.machines", None): Refused(2),
+    ("integrations.wandb.project", None): Warned("p"),
+    ("integrations.wandb.run_name", None): Warned("r"),
+    ("integrations.wandb.base_url", None): Warned("u"),
+    ("integrations.huggingface_repository", None): Warned("me/model"),
+    ("output.suffix", None): Warned("mine"),
+    ("metadata", None): Refused({"colour": "red"}),
+    ("metadata.seed", None): Reaches(7, "seed", 7),
+    ("metadata.num_layers", None): Reaches(1, "params.num_layers", 1),
+    ("metadata.batch_tokens", None): Reaches(4096, "params.batch_tokens", 4096),
+    ("metadata.report_every", None): Reaches(3, "params.steps_per_report", 3),
+    ("metadata.checkpoint_every", None): Reaches(3, "params.save_every", 3),
+    ("metadata.evaluate_every", None): Reaches(3, "params.steps_per_eval", 3),
+    ("metadata.valid_batches", None): Reaches(3, "params.val_batches", 3),
+    ("metadata.keep_best", None): Reaches(False, "params.keep_best", False),
+    ("metadata.early_stopping_patience", None): Reaches(3, "params.early_stopping_patience", 3),
+    ("metadata.hosts", None): Reaches(["a", "b"], "launch.hosts", ["a", "b"]),
+    ("metadata.launch_backend", None): Reaches("mpi", "launch.backend", "mpi"),
+    ("metadata.launch_port", None): Reaches(40_000, "launch.port", 40_000),
+    ("metadata.memory_limit_gb", None): Reaches(8.0, "params.memory.memory_limit_gb", 8.0),
+    ("metadata.cache_limit_gb", None): Reaches(1.0, "params.memory.cache_limit_gb", 1.0),
+    ("metadata.wired_limit_gb", None): Reaches(8.0, "params.memory.wired_limit_gb", 8.0),
+}
+# What must stand beside a key for it to be allowed, or to matter.
+BESIDE: dict[str, dict[str, Any]] = {
+    "integrations.wandb.run_name": {"integrations": {"wandb": {"project": "p"}}},
+    "integrations.wandb.base_url": {"integrations": {"wandb": {"project": "p"}}},
+    "metadata.checkpoint_every": {"schedule": {"iters": 20, "checkpoints": None, "evaluations": None}},
+    "metadata.evaluate_every": {"schedule": {"iters": 20, "checkpoints": None, "evaluations": None}},
+    "schedule.epochs": {"schedule": {"batch_size": 4}},
+    "model.base_model": {"schedule": {"iters": 20}, "model": {}},
+}
+
+
+def options(annotation: Any) -> list[str | None]:
+    """Every value of a fixed choice, also inside of a union or a tuple; [None] where there is none."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    found = [option for part in get_args(annotation) for option in options(part) if option is not None]
+    return found or [None]
+
+
+def test_every_key_and_every_option_of_a_job_configuration_has_a_fate() -> None:
+    expected = {(key, option) for key, field in fields() for option in options(field.annotation)}
+    expected |= {(f"metadata.{name}", None) for name in MlxParameters.model_fields}
+    assert set(FATES) == expected
+
+
+@pytest.fixture
+def training(tmp_path: Path, write_safetensors: WriteWeights) -> Training:
+    base, data = tmp_path / "base", tmp_path / "data"
+    write_safetensors(base / "model.safetensors", "model.embed_tokens.weight")
+    (base / "config.json").write_text("{}")
+    data.mkdir()
+    (data / "train.jsonl").write_text("{}\n" * 7)
+    (data / "valid.jsonl").write_text("{}\n")
+    return Training(1, base, data, tmp_path / "adapters", tmp_path / "metrics.jsonl")
+
+
+def values_for(key: str | None, given: Any, training: Training) -> dict[str, Any]:
+    """A plain, good job configuration, with one key changed."""
+    values: dict[str, Any] = {
+        "schedule": {"iters": 20},
+        "datasets": {
+            name: {"sha256": files.sha256_file(training.data / f"{part}.jsonl")}
+            for name, part in (("training", "train"), ("validation", "valid"))
+        },
+    }
+    values |= json.loads(json.dumps(BESIDE.get(key or "", {})))
+    values["model"] = {"base_model": str(training.base_model), **values.get("model", {})}
+    if key is not None:
+        *groups, last = key.split(".")
+        reduce(lambda inner, group: inner.setdefault(group, {}), groups, values)[last] = given
+    return values
+
+
+def keys(problems: tuple[Any, ...]) -> set[str]:
+    return {problem.key for problem in problems}
+
+
+def found(request: dict[str, Any], place: str) -> Any:
+    return reduce(lambda section, key: section[key], place.split("."), request)
+
+
+def of_kind(kind: type) -> list[Any]:
+    return [
+        pytest.param(key, fate, id=f"{key}={option}")
+        for (key, option), fate in FATES.items()
+        if isinstance(fate, kind)
+    ]
+
+
+@pytest.mark.parametrize(("key", "fate"), of_kind(Reaches))
+def test_what_is_honoured_is_in_the_trainers_request(key: str, fate: Reaches, training: Training) -> None:
+    values = values_for(key, fate.given, training)
+    assert Mlx().validate(values, training).errors == ()
+    request = Mlx().translate(read(values), training)
+    expected = str(training.base_model) if fate.value == "{base}" else fate.value
+    assert found(request, fate.place) == expected
+    if (key, None) in FATES:  # where there is a choice, one of its options is the default
+        plain = Mlx().translate(read(values_for(None, None, training)), training)
+        assert found(plain, fate.place) != expected
+
+
+@pytest.mark.parametrize(("key", "fate"), of_kind(Refused))
+def test_what_would_change_the_result_is_refused_under_its_key(
+    key: str, fate: Refused, training: Training
+) -> None:
+    verdict = Mlx().validate(values_for(key, fate.given, training), training)
+    blamed = keys(verdict.errors)
+    assert any(each.startswith(key.removesuffix(".sha256")) for each in blamed)
+    assert all(problem.remedy for problem in verdict.errors)
+
+
+@pytest.mark.parametrize(("key", "fate"), of_kind(Warned))
+def test_what_is_harmless_is_a_warning_and_changes_nothing(
+    key: str, fate: Warned, training: Training
+) -> None:
+    values = values_for(key, fate.given, training)
+    verdict = Mlx().validate(values, training)
+    assert verdict.errors == ()
+    assert key in keys(verdict.warnings)
+    plain = Mlx().translate(read(values_for(None, None, training)), training)
+    assert Mlx().translate(read(values), training) == plain
+
+
+@pytest.mark.parametrize(("key", "fate"), of_kind(AlwaysSo))
+def test_what_is_always_in_use_is_listed_so(key: str, fate: AlwaysSo, training: Training) -> None:
+    assert set(fate.given) <= set(Mlx().capabilities().always)
+    assert Mlx().validate(values_for(key, fate.given, training), training) == Verdict()
+
+
+def test_a_plain_job_is_neither_refused_nor_warned_of(training: Training) -> None:
+    assert Mlx().validate(values_for(None, None, training), training) == Verdict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"method.lora.dropout": 1.0}, "method.lora.dropout"),
+        ({"optimizer.learning_rate": 0.0}, "optimizer.learning_rate"),
+        ({"schedule.iters": 3, "schedule.gradient_accumulation": 4}, "schedule.gradient_accumulation"),
+        ({"metadata.checkpoint_every": 5}, "schedule.checkpoints"),
+        ({"metadata.evaluate_every": 5}, "schedule.evaluations"),
+        ({"metadata.num_layers": 0}, "metadata.num_layers"),
+        ({"metadata.seed": -1}, "metadata.seed"),
+    ],
+)
+def test_mlx_is_stricter_than_the_universal_ranges(
+    changes: dict[str, Any], key: str, training: Training
+) -> None:
+    assert keys(Mlx().validate(changed(training, changes), training).errors) == {key}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"schedule.checkpoints": 0}, "schedule.checkpoints"),
+        ({"schedule.evaluations": 0}, "schedule.evaluations"),
+        ({"schedule.gradient_accumulation": 3}, "schedule.gradient_accumulation"),
+        ({"method.type": "full", "method.lora.rank": 4}, "method.lora"),
+        (
+            {"optimizer.scheduler.type": "linear", "optimizer.scheduler.cycles": 2},
+            "optimizer.scheduler.cycles",
+        ),
+        (
+            {"optimizer.scheduler.type": "constant", "optimizer.scheduler.min_lr_ratio": 0.5},
+            "optimizer.scheduler.min_lr_ratio",
+        ),
+        ({"optimizer.scheduler.type": "constant_with_warmup"}, "optimizer.scheduler.warmup_ratio"),
+    ],
+)
+def test_what_has_no_effect_is_said(changes: dict[str, Any], key: str, training: Training) -> None:
+    verdict = Mlx().validate(changed(training, changes), training)
+    assert (verdict.errors, keys(verdict.warnings)) == ((), {key})
+
+
+def changed(training: Training, changes: dict[str, Any]) -> dict[str, Any]:
+    values = values_for(None, None, training)
+    for key, value in changes.items():
+        *groups, last = key.split(".")
+        reduce(lambda inner, group: inner.setdefault(group, {}), groups, values)[last] = value
+    return values
+
+
+def test_no_checkpoints_and_no_evaluations_never_come(training: Training) -> None:
+    asked = read(changed(training, {"schedule.checkpoints": 0, "schedule.evaluations": 0}))
+    params = Mlx().translate(asked, training)["params"]
+    assert (params["save_every"], params["steps_per_eval"]) == (21, 21)
+
+
+def test_qlora_needs_a_quantised_base_and_full_an_unquantised_one(training: Training) -> None:
+    (training.base_model / "config.json").write_text('{"quantization": {"bits": 4, "group_size": 64}}')
+    values = values_for(None, None, training)
+    values["model"]["precision"] = "int4"
+    for method, errors in (("qlora", set()), ("lora", set()), ("dora", set()), ("full", {"method.type"})):
+        values["method"] = {"type": method}
+        assert keys(Mlx().validate(values, training).errors) == errors
+    values["method"] = {"type": "qlora"}
+    assert Mlx().translate(read(values), training)["params"]["fine_tune_type"] == "lora"  # mlx-lm's word
+
+
+def test_a_full_training_of_16_bit_weights_is_warned_of(training: Training) -> None:
+    weights = training.base_model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes().replace(b'"F32"', b'"F16"'))
+    values = values_for(None, None, training)
+    values["method"] = {"type": "full"}
+    verdict = Mlx().validate(values, training)
+    assert (verdict.errors, keys(verdict.warnings)) == ((), {"method.type"})
+
+
+def test_a_base_model_that_is_not_here_yet_is_a_warning(training: Training) -> None:
+    values = values_for(None, None, training)
+    values["model"]["base_model"] = "not-fetched"
+    verdict = Mlx().validate(values)
+    assert (verdict.errors, keys(verdict.warnings)) == ((), {"model.base_model"})
+
+
+def test_data_that_nobody_named_is_refused(training: Training) -> None:
+    values = values_for(None, None, training)
+    del values["datasets"]["validation"]
+    assert keys(Mlx().validate(values, training).errors) == {"datasets.validation"}
+    (training.data / "valid.jsonl").write_text("")
+    assert Mlx().validate(values, training).errors == ()
+
+
+def test_shape_and_ranges_are_told_before_the_providers_own_rules(training: Training) -> None:
+    values = values_for(None, None, training)
+    values["optimizer"] = {"learning_rate": 0.0}
+    values["schedule"]["batch_size"] = 65
+    assert keys(Mlx().validate(values, training).errors) == {"schedule.batch_size"}
+    values["colour"] = "red"
+    assert keys(Mlx().validate(values, training).errors) == {"colour"}
+    assert Mlx().validate({}, training).errors[0].key == "model"
+
+
+def test_an_unknown_parameter_comes_with_the_one_that_was_meant(training: Training) -> None:
+    values = values_for("metadata.batch_token", 4096, training)
+    (problem,) = Mlx().validate(values, training).errors
+    assert problem.key == "metadata.batch_token"
+    assert "metadata.batch_tokens" in problem.remedy
+
+
+def test_the_capabilities_list_every_method_and_parameter_with_its_default() -> None:
+    told = Mlx().capabilities()
+    by_name = {parameter.name: parameter for parameter in told.parameters}
+    assert set(by_name) == set(MlxParameters.model_fields)
+    assert by_name["report_every"].default == default_values()["training"]["report_every"]
+    assert by_name["batch_tokens"].limits == ">= 128"
+    assert by_name["batch_tokens"].type == "integer or null"
+    assert all(parameter.description for parameter in by_name.values())
+    assert set(told.methods) == {"lora", "qlora", "dora", "full"}
+    assert json.loads(json.dumps(told.to_json()))["provider"] == "mlx"
+
+
+def test_a_provider_is_found_by_its_name() -> None:
+    assert named("mlx") is PROVIDERS["mlx"]
+    with pytest.raises(NotFoundError, match="mlx"):
+        named("cloud")
+
+
+def test_what_a_job_does_not_say_has_the_settings_default(training: Training) -> None:
+    request = Mlx().translate(JobConfiguration.model_validate(values_for(None, None, training)), training)
+    assert request["seed"] == default_values()["seed"]
+    assert request["params"]["num_layers"] == default_values()["training"]["num_layers"]
