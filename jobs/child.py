@@ -11,13 +11,12 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import files
-from jobs.errors import SectuneError, of_the_machine
+from jobs import causes, files
 
 REQUEST = "request.json"
 RECEIPT = "receipt.json"
@@ -25,6 +24,7 @@ PROGRESS = "progress.jsonl"
 LOCK = "child.lock"
 OUTPUT = "child.out"
 EXIT_BUSY = 75  # EX_TEMPFAIL: somebody else holds one of the locks
+EXIT_FULL = 73  # EX_CANTCREAT: the disk is full, so not even a receipt could be written
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,21 @@ def main(task: Callable[[Assignment], dict[str, Any]]) -> None:
     Args:
         task: Gets the assignment, returns the JSON-able result that goes into the receipt.
     """
-    work = Path(sys.argv[1])
+    try:
+        _main(task, Path(sys.argv[1]))
+    except OSError as error:
+        if not causes.is_full(error):
+            raise
+        os._exit(EXIT_FULL)
+
+
+def _main(task: Callable[[Assignment], dict[str, Any]], work: Path) -> None:
     with contextlib.ExitStack() as stack:
         request = _admitted(work, stack)
         if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
             os._exit(0)
         assignment = Assignment(work, request["payload"], Path(request["log"]), request["facts"])
-        receipt = _attempt(task, assignment)
+        receipt = attempt(task, assignment)
         files.write_json(work / RECEIPT, {"key": request["key"], **receipt})
         # Leave without running interpreter shutdown: the receipt is durable, and MLX and pyarrow threads
         # have been seen to crash on the way out, which would look like a failure.
@@ -97,17 +105,29 @@ def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     return request
 
 
-def _attempt(task: Callable[[Assignment], dict[str, Any]], assignment: Assignment) -> dict[str, Any]:
+def attempt(task: Callable[[Assignment], dict[str, Any]], assignment: Assignment) -> dict[str, Any]:
+    """Do the task; its result, or why there is none, as a receipt tells it."""
     try:
         return {"status": "done", "result": task(assignment)}
     except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
-        failure = _failure(error)
-    assignment.say("failed", level="error", error=failure["message"])
+        failure = _failure(error, assignment.work)
+    with _room_or_not():
+        assignment.say("failed", level="error", error=failure["message"])
     return {"status": "failed", "error": failure}
 
 
-def _failure(error: Exception) -> dict[str, Any]:
-    known = error if isinstance(error, SectuneError) else of_the_machine(error)
+@contextlib.contextmanager
+def _room_or_not() -> Iterator[None]:
+    """For what the receipt says as well, and needs no second word on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if not causes.is_full(error):
+            raise
+
+
+def _failure(error: Exception, work: Path) -> dict[str, Any]:
+    known = causes.of_exception(error, work)
     if known is not None:
         return {"kind": known.kind, "message": known.message, "remedy": known.remedy, "traceback": None}
     text = f"{type(error).__name__}: {error}"

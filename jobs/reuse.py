@@ -26,6 +26,7 @@ PLACES = (
     "adapters",
     "metrics",
     "resume_adapter_file",
+    "launch",  # how many processes share a batch is in `processes`
 )  # where things are, not what they are
 
 

@@ -15,6 +15,7 @@ import mlx.core as mx
 import numpy as np
 
 from jobs.mlx.examples import Encoded, Examples
+from jobs.mlx.group import ALONE, Group
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -97,6 +98,22 @@ def assemble(rows: Sequence[Encoded]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return inputs, np.pad(where, (0, room)), np.pad(what, (0, room)).astype(np.int32), weights
 
 
+def share(rows: Sequence[Encoded], group: Group) -> tuple[np.ndarray, ...]:
+    """One process's share of a batch, as from `assemble`.
+
+    Of several processes each gets a fifth array: an equal part of the number of the whole batch's answer
+    tokens. Sums of losses divided by it have the whole batch's loss as their mean over the processes, and the
+    same goes for the gradients, which is what the trainer takes of both.
+    """
+    if group.size == 1:
+        return assemble(rows)
+    mine = rows[group.rank :: group.size]
+    *arrays, weights = assemble(mine or rows[:1])
+    tokens = sum(len(row.tokens) - row.answer for row in rows)
+    # Where there are fewer examples than processes, a process without one computes along, for nothing.
+    return *arrays, weights * bool(mine), np.asarray(tokens / group.size, np.float32)
+
+
 class Batches:
     """The iterator mlx-lm's trainer asks for batches, and thereby the hook after each applied step.
 
@@ -108,13 +125,22 @@ class Batches:
         seed: Of the order of training batches.
         start: Steps that were applied before (a resumed training).
         after_step: Called with the number of steps applied so far.
+        group: The processes that share each batch.
     """
 
-    def __init__(self, size: Size, seed: int, start: int, after_step: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        size: Size,
+        seed: int,
+        start: int,
+        after_step: Callable[[int], None],
+        group: Group = ALONE,
+    ) -> None:
         self.size = size
         self.seed = seed
         self.start = start
         self.after_step = after_step
+        self.group = group
 
     def __call__(self, dataset: Examples, loop: bool = False, **_: Any) -> Iterator[tuple[mx.array, ...]]:
         """Batches as mlx-lm asks for them; validation goes once through all, in a fixed order.
@@ -123,7 +149,9 @@ class Batches:
         """
         groups = plan(dataset.lengths.tolist(), self.size)
         numbers = training_order(len(groups), self.seed, self.start) if loop else iter(range(len(groups)))
-        prepared = ahead(lambda number: assemble([dataset[index] for index in groups[number]]), numbers)
+        prepared = ahead(
+            lambda number: share([dataset[index] for index in groups[number]], self.group), numbers
+        )
         for step, arrays in enumerate(prepared, self.start):
             if loop and step > self.start:
                 self.after_step(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
+from jobs.errors import ChildFailed
 from jobs.mlx.adapter import save_weights
+from jobs.mlx.group import Group
 
 NAME = "checkpoint.safetensors"
 
@@ -24,30 +28,51 @@ class Position:
     unreported: tuple[float, ...] = ()
 
 
-def save(path: Path, model: nn.Module, optimizer: Any, position: Position) -> None:
-    """Write adapter, optimizer state, random state and position."""
+def gather_state(model: nn.Module, group: Group) -> mx.array:
+    """The random state of every process of the group, in the order of their ranks.
+
+    Raises:
+        ChildFailed: The processes do not hold the same weights any more.
+    """
+    if group.size == 1:
+        return mx.random.state[0]
+    digest = hashlib.sha256()
+    for _, value in tree_flatten(model.trainable_parameters()):
+        digest.update(np.asarray(mx.view(value.flatten(), mx.uint8)).tobytes())
+    words = mx.array(np.frombuffer(digest.digest(), np.uint32))
+    gathered = group.gather(mx.concatenate([mx.random.state[0], words]))
+    if not mx.array_equal(gathered[:, 2:], mx.broadcast_to(words, (group.size, words.size))).item():
+        raise ChildFailed("The processes that train together hold different weights.")
+    return gathered[:, :2]
+
+
+def save(path: Path, trained: tuple[nn.Module, Any], position: Position, random: mx.array) -> None:
+    """Write adapter, optimizer state, random state (as gathered) and position."""
+    model, optimizer = trained
     arrays = {f"adapter.{name}": value for name, value in tree_flatten(model.trainable_parameters())}
     arrays |= {f"optimizer.{name}": value for name, value in tree_flatten(optimizer.state)}
-    arrays["random"] = mx.random.state[0]
+    arrays["random"] = random
     save_weights(path, arrays, {"position": json.dumps(asdict(position))})
 
 
-def load(path: Path, model: nn.Module, optimizer: Any) -> Position:
+def load(path: Path, trained: tuple[nn.Module, Any], group: Group) -> Position:
     """Take up a checkpoint.
 
     Args:
         path: The checkpoint.
-        model: With LoRA layers already in place.
-        optimizer: It is initialised here, before its state is loaded, or `init` would undo that later.
+        trained: The model, with LoRA layers already in place, and the optimizer. That is initialised here,
+            before its state is loaded, or `init` would undo that later.
+        group: As which process of how many.
 
     Returns:
         Where the training was.
     """
+    model, optimizer = trained
     arrays, metadata = mx.load(str(path), return_metadata=True)
     model.load_weights(_part(arrays, "adapter."), strict=False)
     optimizer.init(model.trainable_parameters())
     optimizer.state = tree_unflatten(_part(arrays, "optimizer."))
-    restore_random(arrays["random"].tolist())
+    restore_random(arrays["random"].reshape(group.size, 2)[group.rank].tolist())
     position = json.loads(metadata["position"])
     return Position(position["step"], tuple(position["unreported"]))
 

@@ -25,10 +25,19 @@ class AnswerLoss:
     def __init__(self, model: Any) -> None:
         self.sparse = _same_when_split(model)
 
-    def __call__(
-        self, model: Any, inputs: mx.array, positions: mx.array, targets: mx.array, weights: mx.array
+    def __call__(  # noqa: PLR0913 - one argument for each array of a batch
+        self,
+        model: Any,
+        inputs: mx.array,
+        positions: mx.array,
+        targets: mx.array,
+        weights: mx.array,
+        count: mx.array | None = None,
     ) -> tuple[mx.array, mx.array]:
-        """The loss of one batch, as from `batches.assemble`, and the number of tokens it covers."""
+        """The loss of one batch, as from `batches.share`, and the number of tokens it covers.
+
+        `count` is what the sum is divided by, where this is one process's share of a batch.
+        """
         if self.sparse:
             hidden = model.model(inputs)
             logits = _head(model)(hidden.reshape(-1, hidden.shape[-1])[positions])
@@ -38,7 +47,7 @@ class AnswerLoss:
         logits = logits.astype(mx.float32)
         chosen = mx.take_along_axis(logits, targets[:, None], axis=-1).squeeze(-1)
         entropy = (mx.logsumexp(logits, axis=-1) - chosen) * weights
-        count = weights.sum()
+        count = weights.sum() if count is None else count
         return entropy.sum() / count, count
 
 

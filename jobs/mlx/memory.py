@@ -10,9 +10,10 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from jobs.errors import OperatorError
-from jobs.mlx.batches import Size, assemble, plan
+from jobs.mlx.batches import Size, plan, share
 from jobs.mlx.checkpoint import restore_random
 from jobs.mlx.examples import Examples
+from jobs.mlx.group import Group
 
 GB = 10**9
 SIGNS = ("malloc", "out of memory", "unable to allocate", "insufficient memory", "outofmemory", "bad_alloc")
@@ -83,17 +84,28 @@ def halved(size: Size) -> Size | None:
     return Size(size.examples // 2) if size.examples > 1 else None
 
 
-def largest_batch_fits(model: Any, loss: Any, examples: Examples, size: Size) -> None:
+def largest_batch_fits(trained: tuple[Any, Any], examples: Examples, size: Size, group: Group) -> None:
     """Compute loss and gradient of the batch that needs most; nothing is updated.
+
+    Args:
+        trained: The model and its loss.
+        examples: All of them.
+        size: How much goes into a batch.
+        group: Each process computes its share; memory that lacks in one lacks in all.
 
     Doing this before the first step means that a lack of memory costs seconds, not a day, and that
     the batch size never changes in the middle of a training.
     """
+    model, loss = trained
     key = mx.random.state[0].tolist()
     groups = plan(examples.lengths.tolist(), size)
     longest = max(groups, key=lambda group: len(group) * max(len(examples[index].tokens) for index in group))
-    batch = [mx.array(array) for array in assemble([examples[index] for index in longest])]
+    batch = [mx.array(array) for array in share([examples[index] for index in longest], group)]
     model.train()
-    (value, _), gradient = nn.value_and_grad(model, loss)(model, *batch)
-    mx.eval(value, gradient)
+
+    def compute() -> None:
+        (value, _), gradient = nn.value_and_grad(model, loss)(model, *batch)
+        mx.eval(value, gradient)
+
+    group.attempt(compute, is_out_of_memory)
     restore_random(key)  # dropout drew from it

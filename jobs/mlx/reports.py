@@ -102,7 +102,11 @@ class Reports(TrainingCallback):
         """Forget what was told of iterations that will be done again; know again what was not told yet."""
         self.window = [Step(loss, 0.0, 0.0) for loss in position.unreported]
         rows = list(files.read_jsonl(self.metrics)) if self.metrics.exists() else []
-        files.write_jsonl(self.metrics, [row for row in rows if row["iteration"] <= position.step])
+        # Without a checkpoint even iteration 0 is validated again.
+        kept = [row for row in rows if 0 < position.step >= row["iteration"]]
+        for cut in files.temporaries(self.metrics.parent, self.metrics.name):  # a killed trainer's
+            cut.unlink()
+        files.write_jsonl(self.metrics, kept)
         if position.step:
             mark = {"time": time.time(), "iteration": position.step, "resumed": True}
             files.append_jsonl(self.metrics, mark)

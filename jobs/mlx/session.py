@@ -14,6 +14,7 @@ from jobs.child import Assignment
 from jobs.mlx import adapter, checkpoint, memory, optimizer
 from jobs.mlx.batches import Size, plan
 from jobs.mlx.examples import Examples, open_examples
+from jobs.mlx.group import Group
 from jobs.mlx.loss import AnswerLoss
 from jobs.mlx.reports import Reports
 
@@ -38,6 +39,7 @@ class Session:
     iterations: int
     reports: Reports
     factor: float
+    group: Group
 
     @property
     def request(self) -> dict[str, Any]:
@@ -55,33 +57,36 @@ class Session:
         return self.assignment.work / "adapters"
 
 
-def open_session(assignment: Assignment) -> Session:
+def open_session(assignment: Assignment, group: Group) -> Session:
     """Load everything, find the batch size that fits, and take up the last checkpoint if there is one."""
+    common = assignment.work if group.leads else assignment.work.parent  # where the first process writes
     request, params = assignment.payload, assignment.payload["params"]
     memory.set_limits(params["memory"])
     mx.random.seed(request["seed"])
     model, tokenizer = load_model(request["model"])
-    layers = adapter.add_lora(model, params["num_layers"], params["lora_parameters"])
+    layers = adapter.prepare(model, params)
     if request["resume_adapter_file"]:
         adapter.load_weights(model, Path(request["resume_adapter_file"]))
+    if not group.leads:  # the same start of the adapter, but a dropout of its own
+        mx.random.seed((group.rank << 32) | request["seed"])
     loss = AnswerLoss(model)
     train, valid = (_examples(assignment, tokenizer, name) for name in ("train", "valid"))
     fitting = memory.fit(
         Size(params["batch_size"], params["batch_tokens"]),
         params["grad_accumulation_steps"],
-        lambda size: memory.largest_batch_fits(model, loss, train, size),
+        lambda size: memory.largest_batch_fits((model, loss), train, size, group),
     )
     iterations = iterations_for(params, train.lengths.tolist(), fitting)
-    factor = setback_factor(assignment.work)
+    factor = setback_factor(common)
     adamw = optimizer.build({**params, "grad_accumulation_steps": fitting.accumulation}, iterations, factor)
-    position = _take_up(assignment, model, adamw)
+    position = _take_up(common, (model, adamw), group)
     start = position.step
     reports = Reports(assignment, Path(request["metrics"]), (start, iterations), params["steps_per_report"])
     reports.go_back(position)
     assignment.say(
         "training begins", lora_layers=len(layers), start=start, iterations=iterations, examples=len(train)
     )
-    return Session(assignment, model, loss, adamw, train, valid, fitting, iterations, reports, factor)
+    return Session(assignment, model, loss, adamw, train, valid, fitting, iterations, reports, factor, group)
 
 
 def _examples(assignment: Assignment, tokenizer: Any, name: str) -> Examples:
@@ -109,6 +114,6 @@ def setback_factor(work: Path) -> float:
     return float(files.read_json(path)["factor"]) if path.exists() else 1.0
 
 
-def _take_up(assignment: Assignment, model: Any, adamw: Any) -> checkpoint.Position:
-    path = assignment.work / checkpoint.NAME
-    return checkpoint.load(path, model, adamw) if path.exists() else checkpoint.Position(0)
+def _take_up(work: Path, trained: tuple[Any, Any], group: Group) -> checkpoint.Position:
+    path = work / checkpoint.NAME
+    return checkpoint.load(path, trained, group) if path.exists() else checkpoint.Position(0)

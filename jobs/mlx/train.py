@@ -2,7 +2,8 @@
 
 Request: see `jobs.providers.mlx.translate`. The adapter is written beside its place and renamed into it
 when training is complete. Validation and checkpoints happen in the batch iterator, at absolute
-iterations, so that an interrupted training repeats exactly those of an undisturbed one.
+iterations, so that an interrupted training repeats exactly those of an undisturbed one. In a group of
+processes (`jobs.mlx.launch`) all of them come by here, and the first alone writes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from mlx_lm.tuner.trainer import TrainingArgs, evaluate, train
 from jobs import child, files
 from jobs.child import Assignment
 from jobs.errors import OperatorError
-from jobs.mlx import adapter, checkpoint
+from jobs.mlx import adapter, checkpoint, launch
 from jobs.mlx.batches import Batches
+from jobs.mlx.group import ALONE, Group
 from jobs.mlx.reports import Diverged
 from jobs.mlx.session import SETBACK, Session, open_session, setback_factor
 
@@ -31,17 +33,26 @@ class StopEarly(Exception):
 
 
 def run(assignment: Assignment) -> dict[str, Any]:
-    """Train one stage.
+    """Train one stage, in this process or in a group of several.
 
     Returns:
         What was really used, and the losses.
     """
+    if assignment.payload["processes"] > 1:
+        return launch.run(assignment)
+    return train_stage(assignment, ALONE)
+
+
+def train_stage(assignment: Assignment, group: Group) -> dict[str, Any]:
+    """Train one stage as one of a group; the result is the first process's, the others' is empty."""
     try:
-        return _run(assignment)
-    except Diverged as diverged:
-        _set_back(assignment, diverged)
+        return _run(assignment, group)
+    except Diverged as diverged:  # in all processes at the same time: each has the whole batch's loss
+        if group.leads:
+            _set_back(assignment, diverged)
+    group.wait()
     mx.clear_cache()  # outside of the handler, so that the first session's arrays are gone by now
-    return _run(assignment)
+    return _run(assignment, group)
 
 
 def _set_back(assignment: Assignment, diverged: Diverged) -> None:
@@ -57,9 +68,10 @@ def _set_back(assignment: Assignment, diverged: Diverged) -> None:
     assignment.say("learning rate halved", level="warning", reason=str(diverged))
 
 
-def _run(assignment: Assignment) -> dict[str, Any]:
-    session = open_session(assignment)
-    files.private_folder(session.draft)
+def _run(assignment: Assignment, group: Group) -> dict[str, Any]:
+    session = open_session(assignment, group)
+    if group.leads:
+        _draft_again(session)
     stopped_early = False
     if session.reports.start < session.iterations:
         try:
@@ -67,22 +79,42 @@ def _run(assignment: Assignment) -> dict[str, Any]:
             _validate(session, session.iterations)
         except StopEarly:
             stopped_early = True
-    return _finish(session, stopped_early)
+    checkpoint.gather_state(session.model, group)
+    return _finish(session, stopped_early) if group.leads else {}
+
+
+def _draft_again(session: Session) -> None:
+    """The folder to write into; a killed life may have put it in its place already, with its snapshots."""
+    published = Path(session.request["adapters"])
+    if session.reports.start and published.exists() and not session.draft.exists():
+        published.rename(session.draft)
+    files.private_folder(session.draft)
 
 
 class StopSignal:
-    """Remembers that SIGTERM came: a training ends at its next update, behind a checkpoint."""
+    """Remembers that SIGTERM came: a training ends at its next update, behind a checkpoint.
 
-    def __init__(self) -> None:
-        self.asked = False
-        signal.signal(signal.SIGTERM, self._remember)
+    In a group the signal came to the training child, which left a file for the first process.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._came = False
+        self._file = session.assignment.work / launch.STOP
+        self._group = session.group
+        if self._group.size == 1:
+            signal.signal(signal.SIGTERM, self._remember)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self._came = True
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is to end now; every process of a group gets the same answer."""
+        return self._came if self._group.size == 1 else self._group.any(self._file.exists())
 
 
 def _train(session: Session) -> None:
-    stop = StopSignal()
+    stop = StopSignal(session)
 
     def after_step(step: int) -> None:
         if step % session.params["steps_per_eval"] == 0:
@@ -90,10 +122,12 @@ def _train(session: Session) -> None:
             _stop_if_it_no_longer_helps(session)
         # Between two updates the accumulated gradient lives in the trainer alone; only after an update
         # is the state complete.
-        complete = step % session.fitting.accumulation == 0
-        if complete and (stop.asked or step % session.params["save_every"] == 0):
+        if step % session.fitting.accumulation:
+            return
+        stopping = stop.asked
+        if stopping or step % session.params["save_every"] == 0:
             _checkpoint(session, step)
-        if complete and stop.asked:
+        if stopping:
             session.assignment.say("training stops at a checkpoint", iteration=step)
             raise SystemExit(0)  # no receipt: the work is not done, it goes on from here
 
@@ -107,7 +141,7 @@ def _train(session: Session) -> None:
         args=_arguments(session),
         loss=session.loss,
         iterate_batches=Batches(
-            session.fitting.size, session.request["seed"], session.reports.start, after_step
+            session.fitting.size, session.request["seed"], session.reports.start, after_step, session.group
         ),
         training_callback=session.reports,
     )
@@ -135,11 +169,13 @@ def _validate(session: Session, iteration: int) -> None:
         batch_size=1,
         num_batches=session.params["val_batches"],
         loss=session.loss,
-        iterate_batches=Batches(session.fitting.size, 0, 0, lambda step: None),
+        iterate_batches=Batches(session.fitting.size, 0, 0, lambda step: None, session.group),
     )
     session.model.train()
     before = [value for _, value in session.reports.history("valid_loss")]
     session.reports.validated(iteration, loss)
+    if not session.group.leads:
+        return
     if iteration and (len(before) < 2 or loss < min(before[1:])):  # the first one is of an untrained adapter
         arrays = adapter.weights(session.model)
         adapter.save_weights(session.assignment.work / BEST, arrays, {"iteration": str(iteration)})
@@ -149,14 +185,21 @@ def _stop_if_it_no_longer_helps(session: Session) -> None:
     patience = session.params["early_stopping_patience"]
     losses = [value for iteration, value in session.reports.history("valid_loss") if iteration]
     if patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience:
-        raise StopEarly
+        raise StopEarly  # in all processes of a group: each has the same losses
 
 
 def _checkpoint(session: Session, step: int) -> None:
+    state = checkpoint.gather_state(session.model, session.group)
+    if not session.group.leads:
+        return
+    # The snapshot first: a training that goes on from the checkpoint does not come by here again. Of a full
+    # training each would be as large as the model, and by default there are 50 of them.
+    if session.params["fine_tune_type"] != "full":
+        numbered = session.draft / f"{step:07d}_adapters.safetensors"
+        adapter.save_weights(numbered, adapter.weights(session.model))
     position = checkpoint.Position(step, tuple(seen.loss for seen in session.reports.window))
-    checkpoint.save(session.assignment.work / checkpoint.NAME, session.model, session.optimizer, position)
-    numbered = session.draft / f"{step:07d}_adapters.safetensors"
-    adapter.save_weights(numbered, adapter.weights(session.model))
+    path = session.assignment.work / checkpoint.NAME
+    checkpoint.save(path, (session.model, session.optimizer), position, state)
 
 
 def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
@@ -184,10 +227,11 @@ def _settings_used(session: Session) -> dict[str, Any]:
     """adapter_config.json: what was asked for, with all that can be read from the live objects read so."""
     request, adamw = session.request, session.optimizer
     used = {
-        "fine_tune_type": "lora",
         "model": Path(request["model"]).name,
         "seed": request["seed"],
+        "processes": session.group.size,
         **session.params,
+        "fine_tune_type": adapter.fine_tune_type(session.model),
         "lora_parameters": adapter.lora_as_built(session.model),
         "weight_decay": adamw.weight_decay,
         "max_gradient_norm": getattr(adamw, "max_norm", None),

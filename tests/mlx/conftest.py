@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from config.job import of_stage
 from config.load import load
 from config.settings import Settings
 from jobs import children
@@ -82,7 +83,7 @@ def request_for(tiny_model: Path, data: Path, tmp_path: Path) -> Callable[..., d
             start_from=start,
         )
         (tmp_path / name).mkdir(exist_ok=True)
-        return Mlx().translate(small_settings(**changes), training)
+        return Mlx().translate(of_stage(small_settings(**changes), stage), training)
 
     return build
 
@@ -95,7 +96,7 @@ def small_settings(**changes: str) -> Settings:
         "training__report_every": "3",
         "training__evaluate_every": "5",
         "training__checkpoint_every": "4",
-        "training__max_seq_length": "256",
+        "training__max_seq_length": "512",
     }
     values = {**small, **changes}
     return load(environ={f"SECTUNE__{key.upper()}": value for key, value in values.items()}).settings

@@ -17,6 +17,7 @@ from jobs.mlx import memory, optimizer
 from jobs.mlx.batches import PAD_TO, Batches, Size, ahead, assemble, padded, plan, training_order
 from jobs.mlx.batches import padded_positions as room_for
 from jobs.mlx.examples import Encoded, Examples, encode
+from jobs.mlx.group import ALONE
 from jobs.mlx.loss import AnswerLoss
 from jobs.mlx.schedule import learning_rate
 
@@ -136,7 +137,7 @@ def rates(params: dict, updates: int) -> list[float]:
 def test_schedules_rise_and_fall_as_they_say() -> None:
     constant = {"type": "constant", "warmup_ratio": 0.0, "min_lr_ratio": 0.0}
     assert rates(constant, 5) == [1.0] * 5
-    cosine = rates({"type": "cosine", "warmup_ratio": 0.2, "min_lr_ratio": 0.1}, 100)
+    cosine = rates({"type": "cosine", "warmup_ratio": 0.2, "min_lr_ratio": 0.1, "cycles": 0.5}, 100)
     assert cosine[0] > 0
     assert cosine[:20] == sorted(cosine[:20])
     assert max(cosine) == pytest.approx(1.0)
@@ -196,7 +197,7 @@ def test_trying_the_largest_batch_changes_nothing(tmp_path: Path) -> None:
     model = tiny()
     mx.random.seed(5)
     key = mx.random.state[0].tolist()
-    memory.largest_batch_fits(model, AnswerLoss(model), examples, Size(2))
+    memory.largest_batch_fits((model, AnswerLoss(model)), examples, Size(2), ALONE)
     assert mx.random.state[0].tolist() == key
 
 

@@ -163,7 +163,8 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, loss: float
 def test_an_example_that_is_too_long_is_never_cut(
     request_for: RequestFor, run_child: RunChild, tmp_path: Path
 ) -> None:
-    request = request_for("long", training__max_seq_length="64")
+    request = request_for("long")
+    request["params"]["max_seq_length"] = 64  # below the settings' own limit, and below the examples
     with pytest.raises(ChildFailed, match="64 are allowed"):
         run_child(MODULE, tmp_path / "work", request)
 
