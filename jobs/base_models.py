@@ -7,7 +7,7 @@ from typing import Any
 
 from config.settings import BaseModelChoice
 from jobs import files
-from jobs.errors import OperatorError
+from jobs.errors import ModelMissing, OperatorError
 from jobs.runs.validation import check_full_model
 
 
@@ -19,13 +19,13 @@ def locate(base_models: Path, name: str) -> Path:
         name: A folder's name below it, or a path of its own.
 
     Raises:
-        OperatorError: There is no complete model there.
+        ModelMissing: There is no complete model there.
     """
     named = Path(name).expanduser()
     folder = named if named.is_absolute() else base_models / name
     problems = [check.detail for check in check_full_model(folder) if not check.passed]
     if problems:
-        raise OperatorError(
+        raise ModelMissing(
             f"The base model {folder} is not complete: {'; '.join(problems)}.",
             "Fetch it with: sectune models pull (base_model.source says from where), or set base_model.name.",
         )

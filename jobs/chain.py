@@ -11,10 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from config.settings import Settings
-from jobs import children, control, files
+from jobs import budget, causes, children, control, disk, files, room
 from jobs.children import DeviceBusy
-from jobs.errors import Held, NetworkError, OperatorError, SectuneError, Stopped, of_the_machine
+from jobs.errors import DiskFull, Held, NetworkError, SectuneError, Stopped
 from jobs.job import Job, Place, Skip
 from jobs.runs.manifest import UNFINISHED, Output, Progress, RunStatus, Step, StepError, now, seconds_between
 from jobs.runs.store import Run
@@ -55,8 +54,20 @@ def advance(run: Run, place: Place) -> Outcome:
 
     Returns:
         NEXT if there is more to do now (the same step again after a failure that may pass, too); WAITING
-        if it can go on only later (the device is in use, the network does not answer).
+        if it can go on only later (the device is in use, the network does not answer, a disk is full).
     """
+    try:
+        outcome = _advance(run, place)
+    except OSError as error:  # the record itself could not be written
+        if not causes.is_full(error):
+            raise
+        outcome = Outcome.ENDED if room.strand(run, error) else Outcome.WAITING
+    if outcome is Outcome.ENDED:
+        disk.give_spare(run.folder.spare)
+    return outcome
+
+
+def _advance(run: Run, place: Place) -> Outcome:
     manifest = run.manifest
     step = manifest.next_step()
     if manifest.status not in UNFINISHED:
@@ -65,17 +76,27 @@ def advance(run: Run, place: Place) -> Outcome:
         return obey(run, request)
     if step is None:
         return _complete(run)
+    try:
+        control.take_wish(run)
+        job = Job(run, run.settings(), place, step.name)
+        alive = children.living(run.folder.work(step.name)) is not None
+        short = None if alive else budget.shortage(job)
+    except Exception as error:
+        known = causes.of_exception(error, run.folder.root)
+        if isinstance(known, DiskFull):
+            raise
+        _begin(run, step)
+        return _fail(run, step, known or error, max_attempts=1)
+    if short:
+        room.wait(run, step, str(short))
+        return Outcome.WAITING
     _begin(run, step)
-    try:
-        settings = run.settings()
-    except OperatorError as error:
-        return _fail(run, step, error, max_attempts=1)
-    return _attempt(run, step, settings, place)
+    return _attempt(run, step, job)
 
 
-def _attempt(run: Run, step: Step, settings: Settings, place: Place) -> Outcome:
+def _attempt(run: Run, step: Step, job: Job) -> Outcome:
     try:
-        written = STEPS[step.name](Job(run, settings, place, step.name))
+        written = STEPS[step.name](job)
         outputs = [_output(run, path) for path in written]
     except Stopped:
         return Outcome.STOPPED
@@ -88,11 +109,16 @@ def _attempt(run: Run, step: Step, settings: Settings, place: Place) -> Outcome:
     except Skip as skip:
         return _end(run, step, [], skipped=str(skip))
     except Exception as error:  # one bad run never kills the daemon: it is recorded with its reason
-        return _fail(run, step, error, settings.queue.max_attempts)
+        known = causes.of_exception(error, run.folder.root)
+        if isinstance(known, DiskFull):
+            room.became_full(job, step, known)
+            return Outcome.WAITING
+        return _fail(run, step, known or error, job.settings.queue.max_attempts)
     return _end(run, step, outputs)
 
 
 def _begin(run: Run, step: Step) -> None:
+    disk.keep_spare(run.folder.spare)
     if step.status != "running":
         step.status = "running"
         step.started_at = now()
@@ -155,6 +181,7 @@ def obey(run: Run, request: control.Request) -> Outcome:
         manifest.total_duration_seconds = seconds_between(manifest.timestamp, now())
     run.save()
     control.withdraw(run.folder)
+    disk.give_spare(run.folder.spare)
     run.event(f"run_{manifest.status}", step=step.name if step else None)
     log.info(f"run {manifest.status}", step=step.name if step else None)
     return Outcome.ENDED
@@ -194,7 +221,7 @@ def _complete(run: Run) -> Outcome:
 
 
 def _fail(run: Run, step: Step, error: Exception, max_attempts: int) -> Outcome:
-    known = error if isinstance(error, SectuneError) else of_the_machine(error)
+    known = error if isinstance(error, SectuneError) else None
     record = _record(known or error)
     record.iteration = run.manifest.progress.iteration
     # Words are no measure of "the same failure": a dead child's last words differ each time.

@@ -13,28 +13,45 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jobs import causes, files
 from jobs import child as protocol
-from jobs import files
 from jobs.errors import (
     ChildFailed,
     DeliveryRefused,
+    DiskFull,
     EndChild,
+    GpuWatchdog,
+    ModelMissing,
     NetworkError,
     OperatorError,
+    OutOfMemory,
+    PermissionMissing,
     SectuneError,
     Stopped,
 )
 
 POLL_SECONDS = 0.25
+PRINTED = 20_000  # characters of a child's last words that are looked through for the cause of its death
 END_SECONDS = 120.0  # a step of long examples, or a validation, before the checkpoint
 KINDS: dict[str, type[SectuneError]] = {
-    cls.kind: cls for cls in (DeliveryRefused, OperatorError, NetworkError)
+    cls.kind: cls
+    for cls in (
+        DeliveryRefused,
+        OperatorError,
+        NetworkError,
+        DiskFull,
+        PermissionMissing,
+        ModelMissing,
+        OutOfMemory,
+        GpuWatchdog,
+    )
 }
 
 
@@ -102,6 +119,38 @@ def drive(
     if code == protocol.EXIT_BUSY:
         return _after_lost_race(task, on_progress, stopping)
     return _receipt(task, code)
+
+
+def begin(task: Task) -> None:
+    """Start the task's child unless it is done or alive; `drive` adopts it later.
+
+    Returns once the child holds its lock, or has ended, so that whoever looks next sees which.
+
+    Raises:
+        DeviceBusy: The device is taken.
+    """
+    if _finished(task) is not None:
+        return
+    try:
+        process = None if _adoptable(task) else _start(task)
+    except files.LockBusy:  # a child that a dead daemon started took its lock only now
+        begin(task)
+        return
+    if process is None:
+        return
+    threading.Thread(target=process.wait, daemon=True).start()  # whoever started it need not outlive it
+    while process.poll() is None and living(task.work) != process.pid:
+        time.sleep(0.02)
+    if process.returncode == protocol.EXIT_BUSY and not works_on(task.work, task.key):
+        raise DeviceBusy((task.device_lock and files.lock_holder(task.device_lock)) or "another process")
+
+
+def works_on(work: Path, key: str) -> bool:
+    """Whether a living child in `work` does the task with this key."""
+    request = work / protocol.REQUEST
+    if living(work) is None or not request.exists():
+        return False
+    return bool(files.read_json(request)["key"] == key)
 
 
 def living(work: Path) -> int | None:
@@ -219,6 +268,7 @@ def _clear(task: Task) -> None:
     """Remove other work's partial results, or they would be mistaken for this one's."""
     request = task.work / protocol.REQUEST
     old = [task.work / name for name in (protocol.RECEIPT, protocol.PROGRESS)]
+    old += files.temporaries(task.work)  # what a killed child, or daemon, was writing here
     if not request.exists() or files.read_json(request)["key"] != task.key:
         request.unlink(missing_ok=True)  # first: killed halfway, the next one must clear the rest
         old = [path for path in task.work.iterdir() if path.name != protocol.LOCK]
@@ -300,15 +350,23 @@ def _receipt(task: Task, code: int | None) -> dict[str, Any]:
     path = task.work / protocol.RECEIPT
     receipt = files.read_json(path) if path.exists() else None
     if receipt is None or receipt["key"] != task.key:
-        raise ChildFailed(
-            f"{task.module} ended without a receipt{_how(code)}. Its last words: {_last_words(task.work)}",
-            f"All it printed is in {task.work / protocol.OUTPUT}.",
-        )
+        raise _death(task, code)
     error = receipt["error"]
     raised = KINDS.get(error["kind"], ChildFailed)(error["message"], error["remedy"])
     if error["traceback"]:
         raised.add_note(error["traceback"])
     raise raised
+
+
+def _death(task: Task, code: int | None) -> SectuneError:
+    if code == protocol.EXIT_FULL:
+        return DiskFull("The disk is full: the child could not even leave a receipt.", causes.DISK.remedy)
+    words = f"{task.module} ended without a receipt{_how(code)}. Its last words: {_last_words(task.work)}"
+    where = f"All it printed is in {task.work / protocol.OUTPUT}."
+    known = causes.of_death(code, _printed(task.work), task.work)
+    if known is None:
+        return ChildFailed(words, where)
+    return type(known)(f"{known.message} ({words})", f"{known.remedy} {where}")
 
 
 def _how(code: int | None) -> str:
@@ -320,9 +378,12 @@ def _how(code: int | None) -> str:
 
 
 def _last_words(work: Path, limit: int = 600) -> str:
+    return " ".join(_printed(work)[-limit:].split()) or "none"
+
+
+def _printed(work: Path) -> str:
     path = work / protocol.OUTPUT
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return " ".join(text[-limit:].split()) or "none"
+    return path.read_text(encoding="utf-8", errors="replace")[-PRINTED:] if path.exists() else ""
 
 
 class Tail:

@@ -6,6 +6,8 @@ Anything else that escapes a step is a bug of ours and is recorded with its trac
 from __future__ import annotations
 
 import errno
+import re
+import sys
 
 
 class SectuneError(Exception):
@@ -40,6 +42,24 @@ class OperatorError(SectuneError):
     kind = "operator"
 
 
+class DiskFull(OperatorError):
+    """No space is left; the run waits for some and goes on by itself, and no failure is counted."""
+
+    kind = "disk_full"
+
+
+class PermissionMissing(OperatorError):
+    """The system does not let us read or write a place."""
+
+    kind = "permission"
+
+
+class ModelMissing(OperatorError):
+    """The base model is not there, not complete, or not for us to fetch."""
+
+    kind = "model_missing"
+
+
 class NetworkError(SectuneError):
     """Something on the network did not answer; trying again later may help."""
 
@@ -54,19 +74,33 @@ class ChildFailed(SectuneError):
     retryable = True
 
 
+class OutOfMemory(ChildFailed):
+    """The machine or its GPU had too little memory at that moment."""
+
+    kind = "out_of_memory"
+
+
+class GpuWatchdog(ChildFailed):
+    """The system ended our work on the GPU because it held up others, mostly the display."""
+
+    kind = "gpu_watchdog"
+
+
 class NotFoundError(SectuneError):
     """A run, model or file that was named does not exist."""
 
     kind = "not_found"
 
 
-_MACHINE = {
-    errno.ENOSPC: "Free some space on the disk, then retry.",
-    errno.EDQUOT: "Free some space in your quota, then retry.",
-    errno.EROFS: "Make the disk writable, then retry.",
-    errno.EACCES: "Give sectune the permission, then retry.",
-    errno.EPERM: "Give sectune the permission (on macOS: Full Disk Access), then retry.",
+_MACHINE: dict[int, tuple[type[OperatorError], str]] = {
+    errno.ENOSPC: (DiskFull, "Free some space on the disk; it goes on by itself."),
+    errno.EDQUOT: (DiskFull, "Free some space in your quota; it goes on by itself."),
+    errno.EROFS: (OperatorError, "Make the disk writable, then retry."),
+    errno.EACCES: (PermissionMissing, "Give sectune the permission, then retry."),
+    errno.EPERM: (PermissionMissing, "Give sectune the permission (on macOS: Full Disk Access), then retry."),
 }
+# What macOS guards from a background agent although its owner may read it (TCC), below the user's home.
+GUARDED = ("Desktop", "Documents", "Downloads", "Library/Mobile Documents", "Library/CloudStorage")
 
 
 def of_the_machine(error: BaseException) -> OperatorError | None:
@@ -74,7 +108,24 @@ def of_the_machine(error: BaseException) -> OperatorError | None:
     if not isinstance(error, OSError) or error.errno not in _MACHINE:
         return None
     where = f": {error.filename}" if error.filename else ""
-    return OperatorError(f"{error.strerror}{where}.", _MACHINE[error.errno])
+    raised, remedy = _MACHINE[error.errno]
+    if raised is PermissionMissing and (folder := guarded(str(error.filename or ""))):
+        remedy = guarded_remedy(folder)
+    return raised(f"{error.strerror}{where}.", remedy)
+
+
+def guarded(path: str) -> str | None:
+    """The folder that macOS guards in which `path` lies, as it is written below a home; None for others."""
+    found = re.search(rf"/Users/[^/]+/({'|'.join(GUARDED)})(?!\w)", path)
+    return found[1] if found else None
+
+
+def guarded_remedy(folder: str) -> str:
+    """What to do about a folder that macOS guards."""
+    return (
+        f"macOS guards {folder} from background agents. Use a folder outside of it (such as ~/sectune), or "
+        f"add {sys.executable} to System Settings, Privacy & Security, Full Disk Access; then retry."
+    )
 
 
 class EndChild(Exception):

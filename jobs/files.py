@@ -7,22 +7,21 @@ import fcntl
 import hashlib
 import json
 import os
-import random
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
+
+from jobs.locks import FileLock as FileLock
+from jobs.locks import LockBusy as LockBusy
+from jobs.locks import lock_holder as lock_holder
 
 CHUNK = 1 << 20
 # Ours, and those of the adapter writer (mlx insists on the ending).
 TEMPORARY = re.compile(r"^\.(?P<of>.+)\.([0-9a-f]{8}\.tmp|tmp\.safetensors)$")
-LOOK_SECONDS = 2.0
-FORK_SECONDS = 0.05
 
 
 def fsync_fd(fd: int) -> None:
@@ -104,18 +103,32 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
 
 
 def append_jsonl(path: Path, row: Any) -> None:
+    """Append one row; see `append_line`."""
+    append_line(path, json.dumps(row, ensure_ascii=False, allow_nan=False))
+
+
+def append_line(path: Path, text: str) -> None:
     """Append one line in a single write, so that two writers never mix inside a line.
 
     Raises:
-        OSError: The disk took only a part of the line (it is full), or nothing.
+        OSError: The disk took only a part of the line (it is full), or nothing; the file is as it was.
     """
-    line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    line = (text + "\n").encode("utf-8")
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        if os.write(fd, line) < len(line):
+        written = os.write(fd, line)
+        if written < len(line):
+            _take_back(fd, written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(fd)
+
+
+def _take_back(fd: int, written: int) -> None:
+    # The next line would be glued to this torn one, and both be lost.
+    end = os.lseek(fd, 0, os.SEEK_CUR)
+    if os.fstat(fd).st_size == end:  # unless another writer came behind it meanwhile
+        os.ftruncate(fd, end - written)
 
 
 def read_json(path: Path) -> Any:
@@ -204,102 +217,3 @@ def temporaries(folder: Path, name: str | None = None) -> list[Path]:
     """The temporary names in `folder`: of the file or folder `name`, or of any."""
     matches = [(path, TEMPORARY.match(path.name)) for path in folder.iterdir()]
     return [path for path, match in matches if match and name in (None, match["of"])]
-
-
-class LockBusy(Exception):
-    """Somebody else holds the lock; `holder` is what they wrote about themselves."""
-
-    def __init__(self, holder: str) -> None:
-        super().__init__(f"held by {holder or 'another process'}")
-        self.holder = holder
-
-
-class FileLock:
-    """An advisory lock that the kernel drops with its holder, however the holder dies.
-
-    Args:
-        path: The lock file; it is created and never removed, since removing it would let two holders in.
-        holder: A line about the holder, for whoever finds the lock busy.
-    """
-
-    def __init__(self, path: Path, holder: str = "") -> None:
-        self.path = path
-        self.holder = holder
-        self._fd: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock at once.
-
-        Raises:
-            LockBusy: Somebody else holds it.
-        """
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if not _taken(fd):
-                raise LockBusy(_first_line(fd))
-            line = f"{self.holder or os.getpid()}\n".encode()
-            os.pwrite(fd, line, 0)  # first write, then cut: a busy lock is never without a holder's line
-            os.ftruncate(fd, len(line))
-        except BaseException:
-            os.close(fd)
-            raise
-        self._fd = fd
-
-    def release(self) -> None:
-        """Give the lock back; harmless if it is not held."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def __enter__(self) -> FileLock:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-def _taken(fd: int) -> bool:
-    """Take the lock on `fd`, or find out that somebody else really has it."""
-    began = time.monotonic()
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            looked_at = _shareable(fd)
-        # A look (lock_holder) shares the lock for microseconds, and never makes it busy. A real holder may
-        # just have let go: a process that was forked meanwhile keeps his lock until its exec.
-        if time.monotonic() - began > (LOOK_SECONDS if looked_at else FORK_SECONDS):
-            return False
-        time.sleep(random.uniform(0.0005, 0.01))
-
-
-def _shareable(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return True
-
-
-def _first_line(fd: int) -> str:
-    return os.pread(fd, 4096, 0).decode("utf-8", "replace").partition("\n")[0].strip()
-
-
-def lock_holder(path: Path) -> str | None:
-    """What the present holder of a lock wrote about itself, or None if nobody holds it."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _first_line(fd) or "another process"
-    finally:
-        os.close(fd)
-    return None

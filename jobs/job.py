@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Settings
-from jobs import children, control
+from jobs import causes, children, control, precedence
 from jobs.errors import Held
+from jobs.place import DEVICE_LOCK as DEVICE_LOCK
+from jobs.place import Place as Place
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Manifest, Progress, now
-from jobs.runs.store import Run
-
-DEVICE_LOCK = "device.lock"
+from jobs.runs.store import Run, RunStore
 
 
 class Skip(Exception):
     """The step has nothing to do; the reason goes into the manifest."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the daemon keeps its state, and how a step learns that it should stop.
-
-    Args:
-        models_dir: Base models, runs and certified models.
-        state_dir: Queue, locks and logs.
-        stopping: True once the daemon is stopping.
-        hold: Why the device is not to be used now, in words; None if it may be used.
-    """
-
-    models_dir: Path
-    state_dir: Path
-    stopping: Callable[[], bool] = field(default=lambda: False)
-    hold: Callable[[], str | None] = field(default=lambda: None)
-
-    @property
-    def device_lock(self) -> Path:
-        """One device, one lock."""
-        return self.state_dir / DEVICE_LOCK
-
-    @property
-    def base_models(self) -> Path:
-        """Base models, shared by all runs."""
-        return self.models_dir / "base"
-
-    @property
-    def registry(self) -> Path:
-        """Certified models."""
-        return self.models_dir / "certified"
-
-    def run_log(self, run_id: str) -> Path:
-        """One run's log."""
-        return self.state_dir / "logs" / "runs" / f"{run_id}.log"
 
 
 @dataclass(frozen=True)
@@ -81,11 +44,15 @@ class Job:
         self.run.save()
 
     def progress(self, facts: Mapping[str, Any]) -> None:
-        """Put what a child reported into the manifest."""
+        """Put what a child reported into the manifest; on a full disk, with the next change of it."""
         known = {key: value for key, value in facts.items() if key in Progress.model_fields}
         current = self.manifest.progress.model_dump() if self.manifest.progress.step == self.step else {}
         self.manifest.progress = Progress(**{**current, **known, "step": self.step, "updated_at": now()})
-        self.save()
+        try:
+            self.save()
+        except OSError as error:  # figures that are late are no reason to leave a child alone
+            if not causes.is_full(error):
+                raise
 
     def child(
         self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
@@ -101,26 +68,37 @@ class Job:
         Raises:
             EndChild: A person or the machine's power wants it to end now; it has ended.
         """
-        work = self.folder.work(part or self.step)
+        task = self.task(module, payload, device, part)
         if device and (reason := self.place.hold()):
-            children.end(work)
+            children.end(task.work)
             raise Held(reason)
-        task = children.Task(
+        if device and children.living(task.work) is None and (first := self._before_us()):
+            raise Held(f"{first} goes first, its priority is higher")
+        return children.drive(task, self.progress, lambda: self._look(device))
+
+    def task(
+        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+    ) -> children.Task:
+        """What `child` has done, without doing it."""
+        return children.Task(
             module=module,
-            work=work,
+            work=self.folder.work(part or self.step),
             payload=payload,
             log=self.place.run_log(self.run.run_id),
             facts={"run": self.run.run_id, "step": self.step},
             device_lock=self.place.device_lock if device else None,
             preload=self.settings.training.preload_library,
         )
-        return children.drive(task, self.progress, lambda: self._look(device))
+
+    def _before_us(self) -> str | None:
+        return precedence.before(RunStore(self.place.models_dir), self.run)
 
     def _look(self, device: bool) -> bool:
         if self.place.stopping():
             return True
         if request := control.asked(self.folder):
             raise control.Requested(request)
+        control.take_wish(self.run)
         if device and (reason := self.place.hold()):
             raise Held(reason)
         return False

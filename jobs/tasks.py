@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from jobs import chain, files
+from jobs import causes, chain, files, precedence
 from jobs.errors import NotFoundError, OperatorError
 from jobs.job import Place
 from jobs.runs.manifest import UNFINISHED
@@ -35,15 +35,33 @@ def advancing(
     """
 
     def advance(run_id: str) -> None:
+        if urgent := precedence.instead_of(store, run_id):
+            drive(urgent)
+            if not place.stopping():
+                _ring(ring, run_id)
+        else:
+            drive(run_id)
+
+    def drive(run_id: str) -> None:
         with structlog.contextvars.bound_contextvars(run=run_id):
             outcome = _advance_once(store, place, run_id, ended)
             if outcome is chain.Outcome.NEXT and not place.stopping():
-                ring(run_id)
+                _ring(ring, run_id)
             if outcome in (chain.Outcome.NEXT, chain.Outcome.ENDED):
                 for waiting in waiting_runs(store):
-                    ring(waiting)
+                    _ring(ring, waiting)
 
     return advance
+
+
+def _ring(ring: Callable[[str], object], run_id: str) -> None:
+    try:
+        ring(run_id)
+    except Exception as error:
+        if not causes.is_full(error):
+            raise
+        # The manifest has it all; the reconciler rings again.
+        log.warning("the disk is full, so nobody was rung for", run=run_id, error=str(error))
 
 
 def _advance_once(
@@ -61,12 +79,17 @@ def _advance_once(
         log.debug("somebody else drives this run")
     except (NotFoundError, OperatorError) as error:
         log.error("run cannot be driven", error=str(error))
+    except OSError as error:
+        if not causes.is_full(error):
+            raise
+        log.error("the disk is full, not even the manifest could be written; tried again", error=str(error))
     return None
 
 
 def waiting_runs(store: RunStore) -> list[str]:
     """Runs that waited for the device; it may be free now. Those that wait for the network are left alone."""
-    return [run.run_id for run in store.list()[0] if run.manifest.status == "waiting" and _not_begun(run)]
+    runs = precedence.in_order(store.unfinished())
+    return [run.run_id for run in runs if run.manifest.status == "waiting" and _not_begun(run)]
 
 
 def _not_begun(run: Run) -> bool:
@@ -75,7 +98,7 @@ def _not_begun(run: Run) -> bool:
 
 
 def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
-    """Unfinished runs, oldest first, that nobody drives at the moment.
+    """Unfinished runs that nobody drives at the moment, as they are to be driven: urgent ones, then old ones.
 
     Args:
         store: The runs.
@@ -83,7 +106,7 @@ def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
     """
     return [
         run.run_id
-        for run in store.list()[0]
+        for run in precedence.in_order(store.unfinished())
         if run.manifest.status in UNFINISHED
         and not (held and (run.manifest.status, run.manifest.status_reason) == ("waiting", held))
         and files.lock_holder(run.folder.driver_lock) is None

@@ -11,7 +11,7 @@ import pytest
 
 from jobs import chain, children, files
 from jobs.chain import STEP_NAMES, Outcome
-from jobs.errors import ChildFailed, DeliveryRefused, NetworkError, OperatorError, Stopped
+from jobs.errors import ChildFailed, DeliveryRefused, GpuWatchdog, NetworkError, OperatorError, Stopped
 from jobs.job import Job, Place, Skip
 from jobs.runs.manifest import UNFINISHED
 from jobs.runs.store import Run
@@ -205,16 +205,28 @@ def test_what_the_operator_must_mend_needs_attention_at_once(run: Run, place: Pl
     assert run.manifest.stage1.status == "failed"
 
 
-@pytest.mark.parametrize("number", [28, 13, 30])
-def test_a_full_disk_or_a_missing_permission_is_the_operators_and_not_our_bug(
-    run: Run, place: Place, steps: Steps, number: int
+@pytest.mark.parametrize(("number", "kind"), [(13, "permission"), (1, "permission"), (30, "operator")])
+def test_a_missing_permission_is_the_operators_and_not_our_bug(
+    run: Run, place: Place, steps: Steps, number: int, kind: str
 ) -> None:
     steps(parse=[OSError(number, "so it is", "/there")])
     assert advance(run, place) is Outcome.ENDED
     error = run.manifest.step("parse").error
     assert error is not None
-    assert (error.kind, error.traceback) == ("operator", None)
+    assert (error.kind, error.traceback) == (kind, None)
     assert error.remedy
+
+
+def test_the_gpu_watchdog_is_tried_again_at_once_and_the_remedy_is_on_record(
+    run: Run, place: Place, steps: Steps
+) -> None:
+    steps(parse=[GpuWatchdog("the watchdog ended it", "let the display sleep")] * 9)
+    assert advance(run, place) is Outcome.NEXT
+    error = run.manifest.step("parse").error
+    assert error is not None
+    assert (error.kind, error.remedy) == ("gpu_watchdog", "let the display sleep")
+    assert advance(run, place, 2) is Outcome.ENDED
+    assert status(run) == ("needs_attention", "parse: the watchdog ended it let the display sleep")
 
 
 def test_a_silent_network_is_tried_again_later_and_not_for_ever(run: Run, place: Place, steps: Steps) -> None:

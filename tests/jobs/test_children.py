@@ -16,7 +16,16 @@ import pytest
 
 from jobs import child as protocol
 from jobs import children, files
-from jobs.errors import ChildFailed, DeliveryRefused, NetworkError, OperatorError, Stopped
+from jobs.errors import (
+    ChildFailed,
+    DeliveryRefused,
+    DiskFull,
+    GpuWatchdog,
+    NetworkError,
+    OperatorError,
+    OutOfMemory,
+    Stopped,
+)
 
 CHILD = """
 import os, sys, time
@@ -49,6 +58,14 @@ def run(assignment):
     if what == "die":
         print("my last words", flush=True)
         os.kill(os.getpid(), 9)
+    if what == "watchdog":
+        print("libc++abi: terminating due to uncaught exception of type std::runtime_error: [METAL] Command "
+              "buffer execution failed: Impacting Interactivity "
+              "(0000000e:kIOGPUCommandBufferCallbackErrorImpactingInteractivity)", flush=True)
+        os.abort()
+    if what == "no receipt":
+        child.files.write_json = lambda path, value: (_ for _ in ()).throw(OSError(28, "No space", str(path)))
+        return {}
     if what == "exit":
         sys.exit(3)
     if what == "preload":
@@ -218,6 +235,19 @@ def test_a_dead_child_is_replaced_and_finds_its_partial_work(task: World) -> Non
     assert seen[0]["phase"] == "resumed"
 
 
+def test_what_a_killed_child_was_writing_is_swept_away_and_its_partial_work_stays(task: World) -> None:
+    with pytest.raises(ChildFailed):
+        drive(task("die"))
+    cut = [task().work / name for name in (".receipt.json.0123abcd.tmp", ".checkpoint.tmp.safetensors")]
+    for path in cut:
+        path.write_text("half")
+    seen: list[dict[str, Any]] = []
+    with pytest.raises(ChildFailed):
+        children.drive(task("die"), seen.append, lambda: False)
+    assert seen[0]["phase"] == "resumed"
+    assert not any(path.exists() for path in cut)
+
+
 def test_other_work_clears_the_folder_first(task: World) -> None:
     with pytest.raises(ChildFailed):
         drive(task("die"))
@@ -260,9 +290,9 @@ def _alive(pid: int) -> bool:
         ("network", NetworkError, "no answer", ""),
         (
             "full disk",
-            OperatorError,
+            DiskFull,
             "No space left on device: /big.",
-            "Free some space on the disk, then retry.",
+            "Free some space on the disk; it goes on by itself.",
         ),
         ("bug", ChildFailed, "KeyError: 'missing'", ""),
     ],
@@ -290,6 +320,30 @@ def test_a_killed_child_is_reported_with_the_signal_and_its_last_words(task: Wor
     with pytest.raises(ChildFailed, match=r"killed by SIGKILL.*my last words") as caught:
         drive(task("die"))
     assert str(task().work / protocol.OUTPUT) in caught.value.remedy
+
+
+def test_a_child_that_the_gpu_watchdog_ended_says_what_helps_and_goes_on_from_its_work(task: World) -> None:
+    with pytest.raises(GpuWatchdog, match=r"Impacting Interactivity.*killed by SIGABRT") as caught:
+        drive(task("watchdog"))
+    assert caught.value.retryable
+    assert "let the display sleep" in caught.value.remedy
+    seen: list[dict[str, Any]] = []
+    with pytest.raises(GpuWatchdog):
+        children.drive(task("watchdog"), seen.append, lambda: False)
+    assert seen[0]["phase"] == "resumed"
+
+
+def test_a_killed_child_is_most_likely_out_of_memory(task: World) -> None:
+    with pytest.raises(OutOfMemory) as caught:
+        drive(task("die"))
+    assert caught.value.retryable
+    assert "grad_checkpoint" in caught.value.remedy
+
+
+def test_a_child_without_room_for_a_receipt_says_so_by_its_exit_code(task: World) -> None:
+    with pytest.raises(DiskFull, match="receipt"):
+        drive(task("no receipt"))
+    assert not (task().work / protocol.RECEIPT).exists()
 
 
 def test_last_words_are_the_last_childs_and_no_earlier_ones(task: World) -> None:

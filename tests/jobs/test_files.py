@@ -129,10 +129,15 @@ def test_lines_of_many_writers_never_mix(tmp_path: Path) -> None:
 def test_a_line_the_disk_took_only_in_part_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files.os, "write", lambda fd, data: len(data) - 1)
-    with pytest.raises(OSError) as caught:
-        files.append_jsonl(tmp_path / "a.jsonl", {"a": 1})
+    files.append_jsonl(tmp_path / "a.jsonl", {"a": 1})
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "write", lambda fd, data: real(fd, data[:-3]))
+        with pytest.raises(OSError) as caught:
+            files.append_jsonl(tmp_path / "a.jsonl", {"a": 2})
     assert caught.value.errno == errno.ENOSPC
+    files.append_jsonl(tmp_path / "a.jsonl", {"a": 3})
+    assert list(files.read_jsonl(tmp_path / "a.jsonl")) == [{"a": 1}, {"a": 3}]
 
 
 def test_a_hash_of_several_files_depends_on_names_and_contents_but_not_on_their_order(tmp_path: Path) -> None:

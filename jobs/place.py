@@ -1,0 +1,47 @@
+"""Where the daemon keeps its state, for whoever works on its behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEVICE_LOCK = "device.lock"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the daemon keeps its state, and how a step learns that it should stop.
+
+    Args:
+        models_dir: Base models, runs and certified models.
+        state_dir: Queue, locks and logs.
+        stopping: True once the daemon is stopping.
+        hold: Why the device is not to be used now, in words; None if it may be used.
+        reserve_bytes: What stays free on every disk.
+    """
+
+    models_dir: Path
+    state_dir: Path
+    stopping: Callable[[], bool] = field(default=lambda: False)
+    hold: Callable[[], str | None] = field(default=lambda: None)
+    reserve_bytes: int = 0
+
+    @property
+    def device_lock(self) -> Path:
+        """One device, one lock."""
+        return self.state_dir / DEVICE_LOCK
+
+    @property
+    def base_models(self) -> Path:
+        """Base models, shared by all runs."""
+        return self.models_dir / "base"
+
+    @property
+    def registry(self) -> Path:
+        """Certified models."""
+        return self.models_dir / "certified"
+
+    def run_log(self, run_id: str) -> Path:
+        """One run's log."""
+        return self.state_dir / "logs" / "runs" / f"{run_id}.log"
