@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 import shutil
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from jobs import files
-from jobs.datasets.augment import Augmentation, varied
+from jobs.datasets.augment import KINDS, Augmentation, varied
 from jobs.datasets.example import Example
 from jobs.datasets.finish import Finish
 from jobs.datasets.leakage import check, check_across, require_none
@@ -24,6 +26,7 @@ from jobs.datasets.split import PARTS, Fractions, Part, split
 from jobs.datasets.weighting import row_counts
 
 _OWN, _REPLAYED = "", "\0replay"  # no kind of augmentation has these names
+_ROW_KINDS = (_OWN, _REPLAYED, *KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,25 @@ class Replay:
 class Plan:
     """Which example goes where, by its number in the pool: one part each, and its rows in train.jsonl."""
 
-    members: dict[Part, list[int]]
-    rows: list[int]  # numbers, with a copy for each further row
-    augmented: list[tuple[int, str]]  # number and kind of each copy in other words
+    members: dict[Part, array[int]]
+    rows: array[int]  # numbers, with a copy for each further row
+    augmented: array[int]  # a packed row (see `_packed`) for each copy in other words
     replayed: list[int]  # offsets in stage 1's train.jsonl
 
     @property
     def own_rows(self) -> int:
         """Rows of train.jsonl that are not replayed."""
         return len(self.rows) + len(self.augmented)
+
+
+def _packed(kind: str, place: int) -> int:
+    """A row of train.jsonl in 8 bytes: what is done with the example, and its number or offset."""
+    return place * len(_ROW_KINDS) + _ROW_KINDS.index(kind)
+
+
+def _unpacked(row: int) -> tuple[str, int]:
+    place, kind = divmod(row, len(_ROW_KINDS))
+    return _ROW_KINDS[kind], place
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Making:
         Raises:
             LeakFound: The split let something through.
         """
-        self.pool.close()
+        self.pool.seal()
         augmentation = Augmentation(self.recipe.augmentation, self.finish, self.recipe.seed)
         plan = planned(self.pool, self.recipe, augmentation, self.replay)
         leakage = written(self.pool, plan, self.replay, self.folder, self.recipe.seed)
@@ -116,20 +129,15 @@ class Making:
 
 def planned(pool: ExamplePool, recipe: Recipe, augmentation: Augmentation, replay: Replay | None) -> Plan:
     """Split, weight, augment and draw the replay; nothing is written."""
-    slips = pool.slips
-    parts = split(
-        shared_keys([slip.keys for slip in slips]),
-        [slip.stratum for slip in slips],
-        recipe.fractions,
-        recipe.seed,
-    )
-    members: dict[Part, list[int]] = {
-        part: [number for number, own in enumerate(parts) if own == part] for part in PARTS
+    parts = split(pool.roots(), pool.strata, recipe.fractions, recipe.seed)
+    members = {
+        part: array("I", (number for number, own in enumerate(parts) if PARTS[own] == part)) for part in PARTS
     }
     train = members["train"]
-    counts = row_counts([slips[number].quality == "high" for number in train], recipe.multiplier, recipe.seed)
-    rows = [number for number, count in zip(train, counts, strict=True) for _ in range(count)]
-    plan = Plan(members, rows, augmentation.chosen(pool, train), [])
+    counts = row_counts(bytearray(map(pool.is_high, train)), recipe.multiplier, recipe.seed)
+    rows = array("I", (number for number, count in zip(train, counts, strict=True) for _ in range(count)))
+    augmented = array("Q", (_packed(kind, number) for number, kind in augmentation.chosen(pool, train)))
+    plan = Plan(members, rows, augmented, [])
     if replay is not None:
         plan.replayed.extend(replay.stage1.draw(replay_count(replay.ratio, plan.own_rows), recipe.seed))
     return plan
@@ -145,9 +153,9 @@ def written(pool: ExamplePool, plan: Plan, replay: Replay | None, folder: Path, 
         LeakFound: The split let something through.
     """
     files.private_folder(folder)
-    order: list[tuple[str, int]] = [(_OWN, number) for number in plan.rows]
-    order += [(kind, number) for number, kind in plan.augmented]
-    order += [(_REPLAYED, offset) for offset in plan.replayed]
+    order = array("Q", (_packed(_OWN, number) for number in plan.rows))
+    order.extend(plan.augmented)
+    order.extend(_packed(_REPLAYED, offset) for offset in plan.replayed)
     random.Random(f"{seed}:order").shuffle(order)
     files.write_jsonl(folder / "train.jsonl", _rows(pool, replay, order))
     for part in ("valid", "test"):
@@ -155,26 +163,14 @@ def written(pool: ExamplePool, plan: Plan, replay: Replay | None, folder: Path, 
     return require_none(check(folder))
 
 
-def _rows(pool: ExamplePool, replay: Replay | None, order: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    for kind, place in order:
+def _rows(pool: ExamplePool, replay: Replay | None, order: array[int]) -> Iterator[dict[str, Any]]:
+    for kind, place in map(_unpacked, order):
         if kind == _REPLAYED and replay is not None:
             yield replay.stage1.read(place)
         elif kind == _OWN:
             yield pool.read(place)
         elif (copy := varied(Example.from_json(pool.read(place)), kind)) is not None:
             yield copy.to_json()
-
-
-def shared_keys(keys: list[array[int]]) -> list[list[int]]:
-    """Of each example those keys that another one has too: the others hold nothing together (9 in 10)."""
-    import numpy as np
-
-    if not keys:
-        return []
-    every = np.concatenate([np.frombuffer(own, dtype=np.uint64) for own in keys])
-    numbers, counts = np.unique(every, return_counts=True)
-    shared = set(numbers[counts > 1].tolist())
-    return [[key for key in own if key in shared] for own in keys]
 
 
 @contextmanager
@@ -197,39 +193,47 @@ def scratch_beside(out: Path) -> Iterator[Path]:
 def statistics(pool: ExamplePool, plan: Plan, recipe: Recipe) -> dict[str, Any]:
     """The numbers that both stages have in common; those of train.jsonl include weighting's copies."""
     return {
-        "total_examples": len(pool.slips),
+        "total_examples": len(pool),
         "train_examples": plan.own_rows + len(plan.replayed),
         "validation_examples": len(plan.members["valid"]),
         "test_examples": len(plan.members["test"]),
         "unweighted_train_examples": len(plan.members["train"]),
         "quality_weighting": _weighting(pool, plan, recipe.multiplier),
-        "token_lengths": _token_lengths([slip.tokens for slip in pool.slips]),
-        "token_histogram": _token_histogram([slip.tokens for slip in pool.slips]),
+        "token_lengths": _token_lengths(pool.lengths),
+        "token_histogram": _token_histogram(pool.lengths),
         "seed": recipe.seed,
     }
 
 
 def _weighting(pool: ExamplePool, plan: Plan, asked: float) -> dict[str, Any]:
-    high = sum(pool.slips[number].quality == "high" for number in plan.members["train"])
+    high = sum(map(pool.is_high, plan.members["train"]))
     copies = len(plan.rows) - len(plan.members["train"])
     achieved = (high + copies) / high if high else None
     return {"asked": asked, "achieved": achieved, "weighted_examples": high, "copies": copies}
 
 
-def _token_lengths(lengths: list[int]) -> dict[str, float]:
+def _token_lengths(counts: Counter[int]) -> dict[str, float]:
     """Tokens of the distinct examples, chat template included; percentiles by nearest rank."""
-    ordered = sorted(lengths)
+    total = counts.total()
     return {
-        "max": ordered[-1],
-        "mean": round(sum(ordered) / len(ordered), 1),
-        "p50": ordered[ceil(0.50 * len(ordered)) - 1],
-        "p95": ordered[ceil(0.95 * len(ordered)) - 1],
+        "max": max(counts),
+        "mean": round(sum(length * count for length, count in counts.items()) / total, 1),
+        "p50": _ranked(counts, ceil(0.50 * total)),
+        "p95": _ranked(counts, ceil(0.95 * total)),
     }
 
 
-def _token_histogram(lengths: list[int]) -> list[dict[str, int]]:
+def _ranked(counts: Counter[int], rank: int) -> int:
+    """The length that the example of this rank has, from 1 for the shortest on."""
+    lengths = sorted(counts)
+    return lengths[bisect_left(list(accumulate(map(counts.__getitem__, lengths))), rank)]
+
+
+def _token_histogram(lengths: Counter[int]) -> list[dict[str, int]]:
     """Distinct examples by length: `up_to` tokens, in steps of powers of two from 64 on."""
-    counts = Counter(max(64, 1 << (length - 1).bit_length()) for length in lengths)
+    counts: Counter[int] = Counter()
+    for length, count in lengths.items():
+        counts[max(64, 1 << (length - 1).bit_length())] += count
     bounds = [64]
     while bounds[-1] < max(counts):
         bounds.append(2 * bounds[-1])

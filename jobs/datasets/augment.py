@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -100,14 +100,13 @@ class Augmentation:
         self._made: Counter[str] = Counter()
         self._train = 0
 
-    def chosen(self, pool: ExamplePool, train: list[int]) -> list[tuple[int, str]]:
+    def chosen(self, pool: ExamplePool, train: Sequence[int]) -> Iterator[tuple[int, str]]:
         """The number in the pool and the kind of every copy to make."""
         self._train = len(train)
-        if not self._copies:
-            return []
-        chosen = [(number, kind) for number in train for kind in self._kinds(pool, number)]
-        self._made.update(kind for _, kind in chosen)
-        return chosen
+        for number in train if self._copies else ():
+            for kind in self._kinds(pool, number):
+                self._made[kind] += 1
+                yield number, kind
 
     def _kinds(self, pool: ExamplePool, number: int) -> list[str]:
         example = Example.from_json(pool.read(number))

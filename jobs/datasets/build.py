@@ -6,9 +6,7 @@ new.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 from jobs import files
@@ -24,7 +22,6 @@ from jobs.datasets.reasons import DROP_REASONS, total_drops
 from jobs.datasets.replay import Stage1Train, replay_count
 from jobs.datasets.request import Source, Stage1Request, Stage2Request
 from jobs.datasets.split import Fractions
-from jobs.datasets.spool import Spool
 from jobs.datasets.tokens import TokenCounter
 from jobs.errors import DeliveryRefused, OperatorError
 
@@ -52,15 +49,17 @@ def _stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
     counter = TokenCounter(request.tokenizer)
     finish = Finish(counter, request.max_seq_length)
-    with scratch_beside(request.out) as scratch, _spools(scratch) as (candidates, examples):
-        gathering = Gathering(scratch, candidates, request.context_lines, report)
-        for source in request.sources:
-            gathering.read(source)
-        pool = ExamplePool(examples, finish, near_across_strata=True)
-        gathering.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
+    with (
+        scratch_beside(request.out) as scratch,
+        closing(ExamplePool(scratch, finish, near_across_strata=True)) as pool,
+    ):
+        with closing(Gathering(scratch, request.context_lines, report)) as gathering:
+            for source in request.sources:
+                gathering.read(source)
+            gathering.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
         per_source = gathering.per_source(request.sources)
         dropped = total_drops([own["dropped"] for own in per_source.values()])
-        if not pool.slips:
+        if not len(pool):
             raise _nothing_public(request, dropped)
         made = _make(request, Making(pool, recipe, finish, None, scratch / "parts"), report)
     return {
@@ -94,15 +93,18 @@ def build_stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
 
 def _stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
-    replay = Replay(Stage1Train(request.replay_from), request.replay_ratio)
     counter = TokenCounter(request.tokenizer)
     renderer = FindingRenderer(counter, request.max_seq_length, request.domain, request.include_advice)
     finish = Finish(counter, request.max_seq_length)
-    with scratch_beside(request.out) as scratch, _spools(scratch) as (examples, _):
-        pool = ExamplePool(examples, finish, near_across_strata=False, elsewhere=replay.stage1.refusal)
+    with (
+        scratch_beside(request.out) as scratch,
+        closing(Stage1Train(request.replay_from, scratch)) as stage1,
+        closing(ExamplePool(scratch, finish, near_across_strata=False, elsewhere=stage1.refusal)) as pool,
+    ):
+        replay = Replay(stage1, request.replay_ratio)
         gathering = FindingGathering(renderer, report)
         gathering.read(request.findings, pool)
-        if not pool.slips:
+        if not len(pool):
             raise _nothing_delivered(request, gathering.dropped())
         made = _make(request, Making(pool, recipe, finish, replay, scratch / "parts"), report)
     return {
@@ -116,7 +118,7 @@ def _stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
 
 
 def _make(request: Stage1Request | Stage2Request, making: Making, report: Report) -> Made:
-    total = len(making.pool.slips)
+    total = len(making.pool)
     report("writing", 0, total)
     made = making.made()
     files.replace_folder(making.folder, request.out)
@@ -152,13 +154,6 @@ def _recipe(request: Stage1Request | Stage2Request) -> Recipe:
             "Set it to 1 or more.",
         )
     return Recipe(fractions, request.quality_weight_multiplier, request.seed, request.augmentation)
-
-
-@contextmanager
-def _spools(scratch: Path) -> Iterator[tuple[Spool, Spool]]:
-    with ExitStack() as stack:
-        first = stack.enter_context(Spool(scratch / "first.spool"))
-        yield first, stack.enter_context(Spool(scratch / "second.spool"))
 
 
 def _nothing_public(request: Stage1Request, dropped: dict[str, int]) -> OperatorError:

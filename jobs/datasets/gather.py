@@ -7,7 +7,6 @@ into a spool of candidates, then each candidate, complete by now, is made an exa
 from __future__ import annotations
 
 import dataclasses
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +15,14 @@ from typing import Any
 from jobs.datasets import sources as public_sources
 from jobs.datasets.candidate import Candidate
 from jobs.datasets.example import code_digest, prompt_code
+from jobs.datasets.joined import JoinedFacts
 from jobs.datasets.load import local_path, rows, setting_of
 from jobs.datasets.pool import ExamplePool, text_number
 from jobs.datasets.public import Renderer
 from jobs.datasets.reasons import Drops
 from jobs.datasets.request import Source
 from jobs.datasets.spool import Spool
+from jobs.datasets.table import NumberTable
 from jobs.errors import OperatorError
 
 # report(phase, done, total): total is None where it is not known.
@@ -36,21 +37,20 @@ class Gathering:
     """Reads public sources into a pool.
 
     Args:
-        scratch: A folder for what `datasets` writes itself.
-        spool: Where candidates wait for the second pass.
+        scratch: A folder, for what `datasets` writes itself and for what waits for the second pass.
         context: Unchanged lines to keep around a change.
         report: Told now and then how far the work is.
     """
 
-    def __init__(self, scratch: Path, spool: Spool, context: int, report: Report) -> None:
+    def __init__(self, scratch: Path, context: int, report: Report) -> None:
         self._scratch = scratch
-        self._spool = spool
         self._context = context
         self._report = report
-        self._offsets = array("Q")
-        self._known: dict[int, int] = {}
-        self._joined: defaultdict[int, list[Candidate]] = defaultdict(list)
-        self._fixes: dict[int, int] = {}
+        self._candidates = Spool(scratch / "candidates.spool")
+        self._count = 0
+        self._known = NumberTable(scratch / "known.db")
+        self._joined = JoinedFacts(scratch / "joined.db")
+        self._fixes = NumberTable(scratch / "fixes.db")
         self._rows: Counter[str] = Counter()
         self._examples: Counter[str] = Counter()
         self._drops: defaultdict[str, Drops] = defaultdict(Drops)
@@ -82,16 +82,16 @@ class Gathering:
         if known is not None:
             self._drops[candidate.source].add("merged_with_same_change")
             # What it adds is its CWEs and keys; the change itself is there already.
-            self._joined[known].append(candidate)
+            self._joined.add(known, candidate)
             return
-        self._known[identity] = len(self._offsets)
-        self._offsets.append(self._spool.append(candidate.to_json()))
+        self._known.put(identity, self._count)
+        self._candidates.append(candidate.to_json())
+        self._count += 1
 
     def fill(self, pool: ExamplePool, renderer: Renderer) -> None:
         """Make an example of every candidate and put it into the pool; what does not pass is counted."""
-        self._known.clear()  # 10 MB and more that splitting can use; no more rows come
-        for number, offset in enumerate(self._offsets):
-            candidate = _joined(Candidate.from_json(self._spool.read(offset)), self._joined.get(number, []))
+        for number, value in enumerate(self._candidates):
+            candidate = self._joined.complete(number, Candidate.from_json(value))
             source = candidate.source
             refused = self._refusal(candidate, pool, renderer)
             if refused is None:
@@ -99,8 +99,8 @@ class Gathering:
             else:
                 self._drops[source].add(refused)
             if number % EVERY == 0:
-                self._report("making examples", number, len(self._offsets))
-        self._report("making examples", len(self._offsets), len(self._offsets))
+                self._report("making examples", number, self._count)
+        self._report("making examples", self._count, self._count)
 
     def _refusal(self, candidate: Candidate, pool: ExamplePool, renderer: Renderer) -> str | None:
         made = renderer.example(candidate)
@@ -108,7 +108,7 @@ class Gathering:
             return made
         example, tokens = made
         code, fix = text_number(prompt_code(example.prompt)), text_number(example.answer)
-        if self._fixes.get(code, fix) != fix:
+        if self._fixes.get(code) not in (None, fix):
             # Two fixes in one function: each is determined by the lines around it, not by the whole.
             group = dataclasses.replace(candidate.group, definition=None)
             if candidate.group.definition is None:
@@ -116,7 +116,7 @@ class Gathering:
             return self._refusal(dataclasses.replace(candidate, group=group), pool, renderer)
         refused = pool.add(example, tokens, candidate.source, *_identity(candidate))
         if refused is None:
-            self._fixes[code] = fix
+            self._fixes.put(code, fix)
         return refused
 
     def per_source(self, sources: tuple[Source, ...]) -> dict[str, dict[str, Any]]:
@@ -135,19 +135,10 @@ class Gathering:
             for source in sources
         }
 
-
-def _joined(candidate: Candidate, others: list[Candidate]) -> Candidate:
-    cwes = dict(candidate.cwes)
-    for other in others:
-        cwes.update({identifier: name for identifier, name in other.cwes if not cwes.get(identifier)})
-    groups = dict.fromkeys([*candidate.groups, *(group for other in others for group in other.groups)])
-    return dataclasses.replace(
-        candidate,
-        cwes=tuple(cwes.items()),
-        groups=tuple(groups),
-        description=candidate.description
-        or next((other.description for other in others if other.description), None),
-    )
+    def close(self) -> None:
+        """Let go of all files; the counts stay."""
+        for held in (self._candidates, self._known, self._joined, self._fixes):
+            held.close()
 
 
 def _identity(candidate: Candidate) -> tuple[str, str]:

@@ -7,15 +7,18 @@ files. Replayed examples stand in train.jsonl, so stage 2's test part is checked
 from __future__ import annotations
 
 import json
-from array import array
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jobs.datasets.example import Example, answer_core, code_digest, prompt_code
 from jobs.datasets.near import NearIndex, sketch
 from jobs.datasets.pool import text_number
+from jobs.datasets.table import NumberTable
 
 CHECKED = ("prompt", "vulnerable_code", "answer", "group", "near_duplicate")
 ACROSS = ("prompt", "vulnerable_code", "answer", "near_duplicate")
@@ -26,49 +29,51 @@ class LeakFound(RuntimeError):
 
 
 class _Seen:
-    """What the parts read so far hold: 64 bits a digest, sorted once a part is complete."""
+    """What the parts read so far hold: digests and sketches, on disk in a scratch folder."""
 
-    def __init__(self) -> None:
-        self._prompts: set[int] = set()
-        self._new = array("Q")
-        self._sorted: Any = None
-        self._near = NearIndex()
+    def __init__(self, folder: Path) -> None:
+        self._held = NumberTable(folder / "digests.db")
+        self._near = NearIndex(folder / "near.db")
         self._count = 0
 
     def leaks(self, example: Example) -> list[str]:
         """The kinds of which this example stands in the parts read before."""
-        found = [kind for kind, digests in _digests(example).items() if any(map(self._holds, digests))]
+        found = [
+            kind
+            for kind, digests in _digests(example).items()
+            if any(number in self._held for number in digests)
+        ]
         drawn = sketch(prompt_code(example.prompt))
         if drawn is not None and self._near.matches(drawn):
             found.append("near_duplicate")
         return found
 
-    def _holds(self, digest: int) -> bool:
-        if self._new:
-            self._sort()
-        if self._sorted is None:
-            return False
-        place = int(self._sorted.searchsorted(self._sorted.dtype.type(digest)))
-        return place < len(self._sorted) and int(self._sorted[place]) == digest
-
-    def _sort(self) -> None:
-        import numpy as np
-
-        new = np.frombuffer(self._new.tobytes(), dtype=np.uint64)
-        self._sorted = np.unique(new if self._sorted is None else np.concatenate([self._sorted, new]))
-        self._new = array("Q")
-
     def add(self, example: Example) -> None:
         digests = _digests(example)
-        if self._prompts.issuperset(digests["prompt"]):
+        (prompt,) = digests["prompt"]
+        if not self._held.put(prompt):
             return  # one of weighting's copies
-        self._prompts |= digests["prompt"]
-        for own in digests.values():
-            self._new.extend(own)
+        for number in chain.from_iterable(digests.values()):
+            self._held.put(number)
         drawn = sketch(prompt_code(example.prompt))
         if drawn is not None:
             self._near.add(self._count, drawn)
             self._count += 1
+
+    def close(self) -> None:
+        self._held.close()
+        self._near.close()
+
+
+@contextmanager
+def _seen(folder: Path) -> Iterator[_Seen]:
+    """An empty one, with its files inside `folder` until the end."""
+    with TemporaryDirectory(dir=folder, prefix=".seen-") as scratch:
+        seen = _Seen(Path(scratch))
+        try:
+            yield seen
+        finally:
+            seen.close()
 
 
 def _digests(example: Example) -> dict[str, set[int]]:
@@ -86,14 +91,14 @@ def check(folder: Path) -> dict[str, Any]:
     Returns:
         `checked` (the kinds looked for), `leaks` (their number) and `by_kind`.
     """
-    seen = _Seen()
     leaks: Counter[str] = Counter()
-    for part in ("train", "valid", "test"):
-        if part != "train":
+    with _seen(folder) as seen:
+        for part in ("train", "valid", "test"):
+            if part != "train":
+                for example in _examples(folder / f"{part}.jsonl"):
+                    leaks.update(seen.leaks(example))
             for example in _examples(folder / f"{part}.jsonl"):
-                leaks.update(seen.leaks(example))
-        for example in _examples(folder / f"{part}.jsonl"):
-            seen.add(example)
+                seen.add(example)
     return {
         "checked": list(CHECKED),
         "leaks": leaks.total(),
@@ -115,13 +120,13 @@ def check_across(stage1_train: Path, stage2: Path) -> dict[str, Any]:
     leaks: Counter[str] = Counter()
     stage2_train = stage2 / "train.jsonl"
     for train, other in ((stage1_train, stage2_train), (stage2_train, stage1_train)):
-        seen = _Seen()
-        for example in _examples(train):
-            seen.add(example)
-        for part in ("valid", "test"):
-            path = other.with_name(f"{part}.jsonl")
-            for example in _examples(path) if path.is_file() else ():
-                leaks.update(kind for kind in seen.leaks(example) if kind in ACROSS)
+        with _seen(stage2) as seen:
+            for example in _examples(train):
+                seen.add(example)
+            for part in ("valid", "test"):
+                path = other.with_name(f"{part}.jsonl")
+                for example in _examples(path) if path.is_file() else ():
+                    leaks.update(kind for kind in seen.leaks(example) if kind in ACROSS)
     return {
         "checked": list(ACROSS),
         "leaks": leaks.total(),

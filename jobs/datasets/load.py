@@ -7,7 +7,7 @@ and fails on a column that is null there and text later (measured with datasets 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _LINES = (".jsonl", ".ndjson", ".json")
 SPLIT = "train"
 _BATCH = 16  # rows decoded at a time; a row of CVEfixes is 400 KB on average and 55 MB at most
 _BUFFER = 1 << 20
+_RELEASE_EVERY = 100
 
 
 def rows(source: Source, cache: Path, drops: Drops, columns: frozenset[str]) -> Iterator[dict[str, Any]]:
@@ -141,7 +142,18 @@ def _parquet_rows(path: str, cache: Path, columns: frozenset[str], **options: An
         # Without a single known column the plain stream tells the reader what is there instead.
         if wanted:
             stream = _stream(path, cache, columns=wanted, **_thrifty(), **options)
-    yield from stream
+    yield from _released(stream)
+
+
+def _released(stream: Iterable[Any]) -> Iterator[Any]:
+    """The stream's rows; what Arrow keeps for reuse goes back to the system now and then."""
+    from pyarrow import default_memory_pool
+
+    for number, row in enumerate(stream):
+        if number % _RELEASE_EVERY == 0:  # 80 MB less after reading CVEfixes
+            default_memory_pool().release_unused()
+        yield row
+    default_memory_pool().release_unused()
 
 
 def _thrifty() -> dict[str, Any]:

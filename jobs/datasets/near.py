@@ -1,7 +1,8 @@
 """Near-duplicates: MinHash sketches over normalised tokens, and an index that finds sketches alike.
 
-64 hashes in 16 bands of 4: two codes whose 5-token shingles agree by 80 % share a band with a probability of
-99.98 % (1 - (1 - 0.8^4)^16), and the estimate's standard error there is 0.05.
+Alike are two sketches that agree in 80 % of their 64 hashes (the estimate's standard error there is 0.05).
+They differ in 12 at most; cut into 13 bands, they have at least one band in common, so looking there misses
+none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import random
 import re
 import zlib
 from functools import cache
+from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jobs.datasets.table import scratch_database
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,15 +23,29 @@ if TYPE_CHECKING:
     Sketch = np.ndarray[Any, np.dtype[np.uint32]]
 
 HASHES = 64
-_BAND = 4
-BANDS = HASHES // _BAND
-_FIRST_ROOM = 256  # sketches; a power of two, since it is the number of buckets too
+ALIKE = 0.8
+_WORD = 4  # bytes of a hash
+_BANDS = HASHES - ceil(ALIKE * HASHES) + 1  # one more than hashes that may differ
+_PLACES = [
+    tuple(_WORD * (HASHES * edge // _BANDS) for edge in (band, band + 1)) for band in range(_BANDS)
+]  # where each begins and ends, in bytes
+CACHE_KIB = 16_384  # of all bands; beyond some 30,000 sketches the operating system caches the rest
+_COMPARED = 1_000  # sketches at once: however many copies there are of one code, memory stays flat
 _SHINGLE = 5
 # Fewer tokens than this are a common idiom rather than a copy; those are compared exactly.
 _FEWEST_TOKENS = 20
-ALIKE = 0.8
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+
+_SCHEMA = """
+CREATE TABLE sketches (number INTEGER PRIMARY KEY, sketch BLOB NOT NULL);
+CREATE TABLE bands (band INTEGER, number INTEGER, PRIMARY KEY (band, number)) WITHOUT ROWID;
+"""
+_SHARING = f"""
+SELECT number, sketch FROM sketches
+WHERE number IN (SELECT number FROM bands WHERE band IN ({", ".join("?" * _BANDS)}))
+"""
+_EQUAL = "SELECT 1 FROM bands JOIN sketches USING (number) WHERE sketch = ? AND band = ?"
 
 
 def sketch(code: str) -> Sketch | None:
@@ -64,96 +83,52 @@ def likeness(one: Sketch, other: Sketch) -> float:
 
 
 class NearIndex:
-    """Finds what was added before and is alike.
+    """Finds what was added before and is alike: all of it, not only what chance lets meet.
 
-    Every pair of sketches that share a band is compared, so that being alike does not depend on the order of
-    adding: what grouping did not see, a later check would not see either, and the other way round.
+    Being alike does not depend on the order of adding: what grouping did not see, a later check would not see
+    either, and the other way round. Sketches and bands are on disk; memory holds a cache of fixed size.
 
-    A sketch costs about 500 bytes: itself, and a link to the one before it in each of its 16 buckets. Buckets
-    hold no keys: what falls into one by chance is sorted out by the comparison that follows anyway.
+    Args:
+        path: A file to make; it is scratch.
     """
 
-    def __init__(self) -> None:
-        self._count = 0
-        self._rows: Any = None  # uint32, (room, HASHES); room doubles
-        self._numbers: Any = None  # int64, (room,)
-        self._heads: Any = None  # int32, (BANDS, room): the newest row of each bucket, or -1
-        self._links: Any = None  # int32, (room, BANDS): the next older row of the same bucket, or -1
+    def __init__(self, path: Path) -> None:
+        self._database = scratch_database(path, _SCHEMA, CACHE_KIB)
 
     def matches(self, one: Sketch) -> list[int]:
         """The numbers of the sketches that are alike, ascending; of equal ones the first stands for all."""
-        rows = self._candidates(one)
-        if not rows:
-            return []
-        alike = (self._rows[rows] == one).mean(axis=1) >= ALIKE
-        return sorted(int(self._numbers[row]) for row, is_alike in zip(rows, alike, strict=True) if is_alike)
+        import numpy as np
 
-    def add(self, number: int, one: Sketch) -> None:
-        """Remember a sketch under its owner's number."""
-        rows = self._candidates(one)
-        if rows and (self._rows[rows] == one).all(axis=1).any():
-            return
-        self._make_room()
-        row = self._count
-        self._rows[row] = one
-        self._numbers[row] = number
-        for band, bucket in enumerate(self._buckets(one[None, :])[0].tolist()):
-            self._links[row, band] = self._heads[band, bucket]
-            self._heads[band, bucket] = row
-        self._count += 1
-
-    def _candidates(self, one: Sketch) -> list[int]:
-        found: set[int] = set()
-        if not self._count:
-            return []
-        for band, bucket in enumerate(self._buckets(one[None, :])[0].tolist()):
-            row = int(self._heads[band, bucket])
-            while row >= 0:
-                found.add(row)
-                row = int(self._links[row, band])
+        found: list[int] = []
+        sharing = self._database.execute(_SHARING, _bands(one))
+        while portion := sharing.fetchmany(_COMPARED):
+            others = np.frombuffer(b"".join(other for _, other in portion), dtype=np.uint32)
+            alike = (others.reshape(-1, HASHES) == one).mean(axis=1) >= ALIKE
+            found += [number for (number, _), is_alike in zip(portion, alike, strict=True) if is_alike]
         return sorted(found)
 
-    def _buckets(self, sketches: Any) -> Any:
-        """The bucket of each band of each sketch, (sketches, BANDS)."""
-        import numpy as np
-
-        words = np.ascontiguousarray(sketches).reshape(len(sketches), BANDS, _BAND).astype(np.uint64)
-        mixed = np.zeros(words.shape[:2], dtype=np.uint64)
-        for place in range(_BAND):  # multiply-xor over the words; uint64 wraps, which is what is wanted
-            mixed = (mixed ^ words[:, :, place]) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        return mixed & np.uint64(self._heads.shape[1] - 1)
-
-    def _make_room(self) -> None:
-        import numpy as np
-
-        room = 0 if self._rows is None else len(self._rows)
-        if self._count < room:
+    def add(self, number: int, one: Sketch) -> None:
+        """Remember a sketch under its owner's number, which no other sketch has."""
+        packed = one.tobytes()
+        whole = _band_key(len(_PLACES), packed)
+        if self._database.execute(_EQUAL, (packed, whole)).fetchone():
             return
-        grown = max(2 * room, _FIRST_ROOM)
-        rows, numbers = np.zeros((grown, HASHES), dtype=np.uint32), np.zeros(grown, dtype=np.int64)
-        if room:
-            rows[:room], numbers[:room] = self._rows, self._numbers
-        self._rows, self._numbers = rows, numbers
-        self._heads = np.full((BANDS, grown), -1, dtype=np.int32)
-        self._links = np.full((grown, BANDS), -1, dtype=np.int32)
-        if room:
-            self._link_again(room)
+        self._database.execute("INSERT INTO sketches VALUES (?, ?)", (number, packed))
+        self._database.executemany(
+            "INSERT OR IGNORE INTO bands VALUES (?, ?)",
+            [(band, number) for band in (*_bands(one), whole)],
+        )
 
-    def _link_again(self, count: int) -> None:
-        """Sort all rows into the larger table: in each bucket every row links to the one before it."""
-        import numpy as np
+    def close(self) -> None:
+        """Let go of the cache and the file."""
+        self._database.close()
 
-        for start in range(0, count, _FIRST_ROOM):
-            stop = min(start + _FIRST_ROOM, count)
-            buckets = self._buckets(self._rows[start:stop])
-            for band in range(BANDS):
-                own = buckets[:, band].astype(np.int64)
-                order = np.argsort(own, kind="stable")
-                ordered = own[order]
-                is_first = np.r_[True, ordered[1:] != ordered[:-1]]
-                older = np.r_[-1, order[:-1] + start].astype(np.int32)
-                older[is_first] = self._heads[band, ordered[is_first]]
-                self._links[order + start, band] = older
-                is_last = np.r_[is_first[1:], True]
-                self._heads[band, ordered[is_last]] = (order[is_last] + start).astype(np.int32)
+
+def _bands(one: Sketch) -> list[int]:
+    packed = one.tobytes()
+    return [_band_key(band, packed[start:stop]) for band, (start, stop) in enumerate(_PLACES)]
+
+
+def _band_key(band: int, words: bytes) -> int:
+    """What meets by chance is sorted out by the comparison that follows."""
+    return band << 32 | zlib.crc32(words)

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from jobs.datasets.example import Example, Quality, answer_core, code_digest, prompt_code
+from jobs.datasets.example import Example, answer_core, code_digest, prompt_code
 from jobs.datasets.finish import Finish
+from jobs.datasets.grouping import Grouping
 from jobs.datasets.near import NearIndex, sketch
 from jobs.datasets.spool import Spool
-
-
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """What is kept in memory of one example: about 300 bytes, however long the example is."""
-
-    offset: int
-    stratum: str
-    packed_keys: bytes
-    quality: Quality
-    tokens: int
-
-    @property
-    def keys(self) -> array[int]:
-        """The keys that hold this example together with others, as 64-bit numbers."""
-        return array("Q", self.packed_keys)
+from jobs.datasets.table import NumberTable
 
 
 def text_digest(text: str) -> str:
@@ -43,8 +30,11 @@ def text_number(text: str) -> int:
 class ExamplePool:
     """Takes examples in, refuses copies, and finds out which must stay together.
 
+    Of each example 15 bytes stay in memory, however long it is; all else is on disk. Examples have numbers
+    from 0 on, in the order of taking in.
+
     Args:
-        spool: Where the examples are kept.
+        folder: A scratch folder for its files.
         finish: Redacts every example: this is the only way into what is written.
         near_across_strata: Whether a near-duplicate from another stratum is refused; it is grouped otherwise.
         elsewhere: Why an example may not be taken for what another data set holds; None where it may.
@@ -52,19 +42,27 @@ class ExamplePool:
 
     def __init__(
         self,
-        spool: Spool,
+        folder: Path,
         finish: Finish,
         *,
         near_across_strata: bool,
         elsewhere: Callable[[Example], str | None] = lambda _example: None,
     ) -> None:
-        self.slips: list[Slip] = []
-        self._spool = spool
         self._finish = finish
         self._near_across_strata = near_across_strata
         self._elsewhere = elsewhere
-        self._answers: dict[int, int] = {}
-        self._near = NearIndex()
+        self._spool = Spool(folder / "examples.spool")
+        self._grouping = Grouping(folder / "keys")
+        self._answers = NumberTable(folder / "answers.db")
+        self._near = NearIndex(folder / "near.db")
+        self._offsets = array("Q")
+        self._high = bytearray()
+        self._strata = array("H")
+        self._stratum_codes: dict[str, int] = {}
+        self._lengths: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._offsets)
 
     def add(
         self, example: Example, tokens: int, stratum: str, question: str, reply: str | None = None
@@ -92,7 +90,7 @@ class ExamplePool:
             return refused
         refused = self._taken(example, tokens, stratum)
         if refused is None:
-            self._answers[asked] = replied
+            self._answers.put(asked, replied)
         return refused
 
     def _copied(self, asked: int, replied: int) -> str | None:
@@ -103,25 +101,51 @@ class ExamplePool:
 
     def _taken(self, example: Example, tokens: int, stratum: str) -> str | None:
         before, after = prompt_code(example.prompt), code_digest(answer_core(example.answer))
-        number, drawn = len(self.slips), sketch(before)
+        code, drawn = self._stratum_codes.setdefault(stratum, len(self._stratum_codes)), sketch(before)
         near = [] if drawn is None else self._near.matches(drawn)
-        if self._near_across_strata and any(self.slips[other].stratum != stratum for other in near):
+        if self._near_across_strata and any(self._strata[other] != code for other in near):
             return "near_duplicate"
+        keys = [*example.groups, f"before:{code_digest(before)}", f"after:{after}"]
+        number = self._grouping.add(map(text_number, keys), near)
         if drawn is not None:
             self._near.add(number, drawn)
-        keys = [*example.groups, f"before:{code_digest(before)}", f"after:{after}"]
-        keys += [f"near:{other}" for other in (number, *near)]
-        packed = array("Q", map(text_number, keys)).tobytes()
-        offset = self._spool.append(example.to_json())
-        self.slips.append(Slip(offset, stratum, packed, example.metadata["quality"], tokens))
+        self._offsets.append(self._spool.append(example.to_json()))
+        self._strata.append(code)
+        self._high.append(example.metadata["quality"] == "high")
+        self._lengths[tokens] += 1
         return None
 
-    def close(self) -> None:
+    def seal(self) -> None:
         """No more examples come: forget what only telling copies apart needs."""
-        self._near = NearIndex()
-        self._answers.clear()
+        self._near.close()
+        self._answers.close()
 
     def read(self, number: int) -> dict[str, Any]:
-        """The example with this number in `slips`, as its JSON value."""
-        value: dict[str, Any] = self._spool.read(self.slips[number].offset)
+        """The example with this number, as its JSON value."""
+        value: dict[str, Any] = self._spool.read(self._offsets[number])
         return value
+
+    def is_high(self, number: int) -> bool:
+        """Whether the example's quality is high."""
+        return bool(self._high[number])
+
+    def roots(self) -> array[int]:
+        """Of each example the first of those that must stay together with it."""
+        return self._grouping.roots()
+
+    @property
+    def strata(self) -> list[str]:
+        """Of each example the stratum."""
+        names = list(self._stratum_codes)
+        return [names[code] for code in self._strata]
+
+    @property
+    def lengths(self) -> Counter[int]:
+        """How many examples have each length in tokens."""
+        return self._lengths
+
+    def close(self) -> None:
+        """Let go of all files."""
+        self.seal()
+        self._grouping.close()
+        self._spool.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,40 +16,47 @@ from typing import Any
 from jobs.datasets.augment import MARK as AUGMENTED
 from jobs.datasets.example import Example, answer_core, code_digest, prompt_code
 from jobs.datasets.near import NearIndex, sketch
-from jobs.datasets.pool import text_digest
+from jobs.datasets.pool import text_number
 from jobs.datasets.redaction import Redactor
+from jobs.datasets.table import NumberTable
 from jobs.errors import OperatorError
 
 MARK = "replay_from_stage1"
 
 
 class _Known:
-    """The codes and answers of some examples, and what is nearly the same."""
+    """The codes and answers of some examples, and what is nearly the same; on disk, in a scratch folder."""
 
-    def __init__(self) -> None:
-        self._digests: set[str] = set()
-        self._near = NearIndex()
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._digests = NumberTable(folder / "digests.db")
+        self._near = NearIndex(folder / "near.db")
         self._count = 0
 
     def add(self, example: Example) -> None:
-        self._digests |= _digests(example)
+        for digest in _digests(example):
+            self._digests.put(digest)
         drawn = sketch(prompt_code(example.prompt))
         if drawn is not None:
             self._near.add(self._count, drawn)
             self._count += 1
 
     def holds(self, example: Example) -> bool:
-        if not self._digests.isdisjoint(_digests(example)):
+        if any(digest in self._digests for digest in _digests(example)):
             return True
         drawn = sketch(prompt_code(example.prompt))
         return drawn is not None and bool(self._near.matches(drawn))
 
+    def close(self) -> None:
+        self._digests.close()
+        self._near.close()
 
-def _digests(example: Example) -> set[str]:
-    return {
-        f"code:{code_digest(prompt_code(example.prompt))}",
-        f"answer:{code_digest(answer_core(example.answer))}",
-    }
+
+def _digests(example: Example) -> tuple[int, int]:
+    return (
+        text_number(f"code:{code_digest(prompt_code(example.prompt))}"),
+        text_number(f"answer:{code_digest(answer_core(example.answer))}"),
+    )
 
 
 class Stage1Train:
@@ -59,20 +67,23 @@ class Stage1Train:
 
     Args:
         path: The file; it is read once from end to end, and only places and digests are kept.
+        scratch: A folder for the digests, until `close`.
 
     Raises:
         OperatorError: The file is not there or is no training data.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scratch: Path) -> None:
         self._path = path
-        self._offsets: list[int] = []
-        self._trained, self._measured = _Known(), _Known()
+        self._offsets = array("Q")
+        self._trained, self._measured = _Known(scratch / "trained"), _Known(scratch / "measured")
+        self._identities = NumberTable(scratch / "identities.db")
         self._redactor = Redactor()
         try:
             self._scan()
         except (OSError, ValueError, KeyError, IndexError) as error:
             message = f"Stage 1's training data cannot be read from {path}: {error!r}."
+            self.close()
             raise OperatorError(message, "Build stage 1's dataset again, then stage 2's.") from error
 
     def __len__(self) -> int:
@@ -84,17 +95,20 @@ class Stage1Train:
         return self._path
 
     def _scan(self) -> None:
-        seen: set[str] = set()
         for offset, example in _examples(self._path):
-            identity = text_digest(example.prompt + "\0" + example.answer)
-            if identity not in seen and AUGMENTED not in example.metadata:
-                seen.add(identity)
+            identity = text_number(example.prompt + "\0" + example.answer)
+            if AUGMENTED not in example.metadata and self._identities.put(identity):
                 self._trained.add(example)
                 self._offsets.append(offset)
         for part in ("valid", "test"):
             path = self._path.with_name(f"{part}.jsonl")
             for _, example in _examples(path) if path.is_file() else ():
                 self._measured.add(example)
+
+    def close(self) -> None:
+        """Let go of the scratch files; drawing and reading need none."""
+        for held in (self._trained, self._measured, self._identities):
+            held.close()
 
     def holds(self, example: Example) -> bool:
         """Whether stage 1 trained on this code or answer, or on code that is nearly the same."""

@@ -7,14 +7,15 @@ fractions are above zero and there are groups enough); train is never empty.
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
 SMALLEST_WITH_TEST = 10
+_TRAIN, _VALID, _TEST = range(len(PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,92 +40,87 @@ class Fractions:
         return {"valid": self.valid, "test": self.test, "train": 1 - self.valid - self.test}[part]
 
 
-def split(
-    keys: Sequence[Sequence[Hashable]], strata: Sequence[str], fractions: Fractions, seed: int
-) -> list[Part]:
+def split(roots: Sequence[int], strata: Sequence[str], fractions: Fractions, seed: int) -> bytearray:
     """Place every example in one part.
 
     Args:
-        keys: For each example the keys it must not be parted from its like by.
+        roots: For each example the first one of its group, as `Grouping.roots` gives it.
         strata: For each example the stratum whose proportions are kept.
         fractions: The shares asked for.
         seed: The only source of chance.
 
     Returns:
-        The part of each example, in the order given. Two examples that share a key, directly or through
-        others, are in the same part.
+        The part of each example, by its place in PARTS, in the order given. A group is in one part.
     """
-    placed = _stratified(_by_stratum(components(keys), strata), fractions, seed)
-    total = len(keys)
-    if total >= SMALLEST_WITH_TEST:
-        _fill_if_empty(placed, fractions)
-    if not placed["train"]:
-        placed = {"train": [*placed["valid"], *placed["test"]], "valid": [], "test": []}
-    parts: list[Part] = ["train"] * total
-    for part in PARTS:
-        for group in placed[part]:
-            for member in group:
-                parts[member] = part
-    return parts
+    sizes = array("I", bytes(4 * len(roots)))
+    for root in roots:
+        sizes[root] += 1
+    groups = _Groups(sizes, bytearray(len(roots)), array("I"))
+    groups.fill(_by_stratum(roots, sizes, strata), fractions, seed)
+    if len(roots) >= SMALLEST_WITH_TEST:
+        groups.fill_if_empty(fractions)
+    return groups.parts_of(roots)
 
 
-def components(keys: Sequence[Sequence[Hashable]]) -> list[list[int]]:
-    """Union-find: the positions that hang together through shared keys; everything ascending."""
-    parent = list(range(len(keys)))
-
-    def root(position: int) -> int:
-        while parent[position] != position:
-            parent[position] = parent[parent[position]]
-            position = parent[position]
-        return position
-
-    owner: dict[Hashable, int] = {}
-    for position, own in enumerate(keys):
-        for key in own:
-            one, other = root(owner.setdefault(key, position)), root(position)
-            parent[max(one, other)] = min(one, other)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for position in range(len(keys)):
-        groups[root(position)].append(position)
-    return list(groups.values())
+def _by_stratum(roots: Sequence[int], sizes: array[int], strata: Sequence[str]) -> dict[str, array[int]]:
+    """Groups by the stratum that most of their members have (the first by name among equals), ascending."""
+    names = sorted(set(strata))
+    places = {name: place for place, name in enumerate(names)}
+    counts = array("I", bytes(4 * len(roots) * len(names)))
+    for root, name in zip(roots, strata, strict=True):
+        counts[root * len(names) + places[name]] += 1
+    found = {name: array("I") for name in names}
+    for root, size in enumerate(sizes):
+        if size:
+            own = counts[root * len(names) : (root + 1) * len(names)]
+            found[names[own.index(max(own))]].append(root)
+    return found
 
 
-def _by_stratum(groups: list[list[int]], strata: Sequence[str]) -> dict[str, list[list[int]]]:
-    """Groups by the stratum that most of their members have (the first by name among equals)."""
-    found: defaultdict[str, list[list[int]]] = defaultdict(list)
-    for group in groups:
-        counts = Counter(strata[member] for member in group)
-        found[min(counts, key=lambda name: (-counts[name], name))].append(group)
-    return dict(sorted(found.items()))
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Groups by their first members, and where they are placed.
 
+    Args:
+        sizes: Of each group, at the place of its first member; 0 at the others'.
+        parts: As `sizes`, the part.
+        order: The first members of the placed groups, in the order of placing.
+    """
 
-def _stratified(
-    by_stratum: dict[str, list[list[int]]], fractions: Fractions, seed: int
-) -> dict[Part, list[list[int]]]:
-    """Fill the parts stratum by stratum; what rounding or large groups left open is carried on."""
-    placed: dict[Part, list[list[int]]] = {part: [] for part in PARTS}
-    filled: Counter[Part] = Counter()
-    seen = 0
-    for name, groups in by_stratum.items():
-        random.Random(f"{seed}:split:{name}").shuffle(groups)
-        seen += sum(map(len, groups))
-        open_places: dict[Part, int] = {
-            part: round(seen * fractions.of(part)) - filled[part] for part in ("test", "valid")
-        }
-        for group in groups:
-            part: Part = next((part for part in open_places if len(group) <= open_places[part]), "train")
-            placed[part].append(group)
-            filled[part] += len(group)
-            if part != "train":
-                open_places[part] -= len(group)
-    return placed
+    sizes: array[int]
+    parts: bytearray
+    order: array[int]
 
+    def fill(self, by_stratum: dict[str, array[int]], fractions: Fractions, seed: int) -> None:
+        """Fill the parts stratum by stratum; what rounding or large groups left open is carried on."""
+        filled = [0] * len(PARTS)
+        seen = 0
+        for name, roots in by_stratum.items():
+            random.Random(f"{seed}:split:{name}").shuffle(roots)
+            seen += sum(self.sizes[root] for root in roots)
+            open_places = {
+                part: round(seen * fractions.of(PARTS[part])) - filled[part] for part in (_TEST, _VALID)
+            }
+            for root in roots:
+                size = self.sizes[root]
+                part = next((part for part in open_places if size <= open_places[part]), _TRAIN)
+                self.parts[root] = part
+                filled[part] += size
+                if part != _TRAIN:
+                    open_places[part] -= size
+            self.order.extend(roots)
 
-def _fill_if_empty(placed: dict[Part, list[list[int]]], fractions: Fractions) -> None:
-    wanted: tuple[Part, Part] = ("test", "valid")
-    for part in wanted:
-        if placed[part] or fractions.of(part) == 0 or len(placed["train"]) < 2:
-            continue
-        smallest = min(placed["train"], key=len)
-        placed["train"].remove(smallest)
-        placed[part].append(smallest)
+    def fill_if_empty(self, fractions: Fractions) -> None:
+        """Give a part that was to have something its one group: the smallest of train."""
+        for part in (_TEST, _VALID):
+            if fractions.of(PARTS[part]) == 0 or any(self.parts[root] == part for root in self.order):
+                continue
+            train = array("I", (root for root in self.order if self.parts[root] == _TRAIN))
+            if len(train) >= 2:
+                self.parts[min(train, key=self.sizes.__getitem__)] = part
+
+    def parts_of(self, roots: Sequence[int]) -> bytearray:
+        """The part of each example; train has all where nothing else would be left to it."""
+        if all(self.parts[root] != _TRAIN for root in self.order):
+            return bytearray(len(roots))
+        return bytearray(self.parts[root] for root in roots)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 
@@ -27,10 +27,12 @@ class Spool:
         self._stream.seek(offset)
         return json.loads(self._stream.readline())
 
-    def __enter__(self) -> Spool:
-        return self
+    def __iter__(self) -> Iterator[Any]:
+        """Every value in the order of writing; none may be appended meanwhile."""
+        self._stream.seek(0)
+        for line in self._stream:
+            yield json.loads(line)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._stream.close()

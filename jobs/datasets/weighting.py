@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Sequence
 
 
-def row_counts(is_high: Sequence[bool], multiplier: float, seed: int) -> list[int]:
+def row_counts(is_high: Sequence[bool | int], multiplier: float, seed: int) -> array[int]:
     """The rows that each example gets.
 
     Args:
@@ -20,10 +21,10 @@ def row_counts(is_high: Sequence[bool], multiplier: float, seed: int) -> list[in
     """
     if multiplier < 1:
         raise ValueError(f"The quality weight multiplier is {multiplier}; below 1 it would drop examples.")
-    high = [position for position, flag in enumerate(is_high) if flag]
+    high = array("I", (position for position, flag in enumerate(is_high) if flag))
     whole = int(multiplier)
     extra = round(len(high) * multiplier) - len(high) * whole
-    counts = [whole if flag else 1 for flag in is_high]
+    counts = array("I", (whole if flag else 1 for flag in is_high))
     for position in random.Random(f"{seed}:weighting").sample(high, extra):
         counts[position] += 1
     return counts

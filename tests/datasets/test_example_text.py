@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,10 @@ def test_a_part_of_a_fix_that_only_imports_cannot_stand_alone(changed: list[str]
 
 def test_an_example_is_the_same_after_a_trip_through_json_and_through_a_spool(tmp_path: Path) -> None:
     examples = [Example(conversation(f"p{n}", "a\u2028ü"), {"groups": ["g"], "n": n}) for n in range(3)]
-    with Spool(tmp_path / "spool") as spool:
+    with closing(Spool(tmp_path / "spool")) as spool:
         offsets = [spool.append(example.to_json()) for example in examples]
         found = [Example.from_json(spool.read(offset)) for offset in reversed(offsets)]
+        assert [Example.from_json(value) for value in spool] == examples
     assert found == examples[::-1]
 
 

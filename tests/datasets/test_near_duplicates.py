@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,10 +19,16 @@ CODE = "\n".join(
 )
 
 
+@contextmanager
+def near_index() -> Iterator[NearIndex]:
+    with TemporaryDirectory() as scratch, closing(NearIndex(Path(scratch) / "near.db")) as index:
+        yield index
+
+
 def test_code_with_one_changed_name_is_found() -> None:
-    index = NearIndex()
-    index.add(4, sketch(CODE))  # type: ignore[arg-type]
-    assert index.matches(sketch(CODE.replace("load_c", "fetch_c"))) == [4]  # type: ignore[arg-type]
+    with near_index() as index:
+        index.add(4, sketch(CODE))  # type: ignore[arg-type]
+        assert index.matches(sketch(CODE.replace("load_c", "fetch_c"))) == [4]  # type: ignore[arg-type]
 
 
 def test_case_numbers_and_white_space_do_not_count() -> None:
@@ -28,10 +39,10 @@ def test_case_numbers_and_white_space_do_not_count() -> None:
 
 
 def test_other_code_is_not_found() -> None:
-    index = NearIndex()
-    index.add(0, sketch(CODE))  # type: ignore[arg-type]
     other = "\n".join(f"if ({name} > limit) {{ return send_{name}(queue); }}" for name in "qrstuvwxyz")
-    assert index.matches(sketch(other)) == []  # type: ignore[arg-type]
+    with near_index() as index:
+        index.add(0, sketch(CODE))  # type: ignore[arg-type]
+        assert index.matches(sketch(other)) == []  # type: ignore[arg-type]
 
 
 def test_code_too_short_to_judge_has_no_sketch() -> None:
@@ -41,37 +52,41 @@ def test_code_too_short_to_judge_has_no_sketch() -> None:
 @settings(deadline=None)  # others load the machine
 @given(st.lists(st.sampled_from([CODE[:at] for at in range(300, 1000, 37)]), min_size=1, max_size=12))
 def test_being_alike_does_not_depend_on_who_came_first(codes: list[str]) -> None:
-    drawn = [found for found in map(sketch, codes) if found is not None]
+    drawn = [one for one in map(sketch, codes) if one is not None]
+    found = []
     for one in drawn:
-        for other in drawn:
-            first, second = NearIndex(), NearIndex()
-            first.add(0, one)
-            second.add(0, other)
-            assert first.matches(other) == second.matches(one)
-            if first.matches(other):
-                assert likeness(one, other) >= ALIKE
+        with near_index() as index:
+            index.add(0, one)
+            found.append([bool(index.matches(other)) for other in drawn])
+    for first, second in product(range(len(drawn)), repeat=2):
+        is_alike = likeness(drawn[first], drawn[second]) >= ALIKE
+        assert found[first][second] == found[second][first] == is_alike
 
 
-def test_the_index_finds_the_same_as_comparing_with_each_however_large_it_grows() -> None:
+def test_the_index_finds_the_same_as_comparing_with_each_wherever_the_two_differ() -> None:
     import random
 
     import numpy as np
 
     chance = random.Random(5)
-    index = NearIndex()
     drawn: list[Any] = []
-    for number in range(1_200):  # beyond two doublings of the table
-        if drawn and number % 3 == 0:
-            one = chance.choice(drawn).copy()
-            for place in chance.sample(range(64), chance.randint(1, 20)):
-                one[place] = chance.getrandbits(32)
-        else:
+    with near_index() as index:
+        for number in range(1_200):
             one = np.array([chance.getrandbits(32) for _ in range(64)], dtype=np.uint32)
-        bands = [
-            other
-            for other in range(len(drawn))
-            if ((drawn[other] == one).reshape(16, 4).all(axis=1)).any() and likeness(drawn[other], one) >= 0.8
-        ]
-        assert index.matches(one) == bands
-        index.add(number, one)
-        drawn.append(one)
+            if drawn and number % 3 == 0:
+                one = chance.choice(drawn).copy()
+                for place in chance.sample(range(64), chance.randint(1, 20)):
+                    one[place] = chance.getrandbits(32)
+            alike = [other for other, held in enumerate(drawn) if likeness(held, one) >= ALIKE]
+            assert index.matches(one) == alike
+            index.add(number, one)
+            drawn.append(one)
+
+
+def test_of_equal_sketches_the_first_stands_for_all() -> None:
+    one = sketch(CODE)
+    assert one is not None
+    with near_index() as index:
+        for number in (3, 5, 8):
+            index.add(number, one)
+        assert index.matches(one) == [3]
