@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 FUZZ ?= 10000
+CHAOS_RUNS ?= 20
+CHAOS_KILLS ?= 100
+CHAOS_SEED ?= 1
 
-.PHONY: help demo test quick check fuzz format lock clean
+.PHONY: help demo learn test quick check fuzz chaos format lock clean
 
 help:
 	@echo "make demo    all of sectune on a tiny model, in a few minutes"
 	@echo "make test    every test (make quick: those that take seconds)"
 	@echo "make check   all that CI runs: format, lint, types, contracts, tests, wheel"
+	@echo "make learn   a small model trained from scratch goes through the whole chain and is held to its aims"
+	@echo "make chaos   daemon and trainer killed at random, CHAOS_RUNS=20 CHAOS_KILLS=100 CHAOS_SEED=1"
 	@echo "make fuzz    mutated reports against the parsers (FUZZ=10000 inputs)"
 	@echo "make format  put the code into its format"
 	@echo "make lock    write requirements.lock again (needs uv)"
@@ -33,6 +38,9 @@ endif
 demo: $(READY)
 	$(BIN)/sectune demo
 
+learn: $(READY)
+	$(BIN)/python -m daemon.learn
+
 # The slow tests start daemons and kill them at the right moment: one at a time.
 test: quick
 	$(BIN)/python -m pytest -m slow
@@ -50,6 +58,9 @@ check: $(READY)
 
 fuzz: $(READY)
 	PYTHONPATH=. $(BIN)/python tests/fuzz_findings.py --inputs $(FUZZ)
+
+chaos: $(READY)
+	$(BIN)/python tests/chaos --runs $(CHAOS_RUNS) --kills $(CHAOS_KILLS) --seed $(CHAOS_SEED)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
-from importlib import metadata
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from config.load import state_dir
-from config.settings import Settings
+from config.snapshot import state_of, version
+from daemon import endings
 from daemon import log as logs
 from daemon.intake import Desk, Intake
 from daemon.ledger import Ledger
-from daemon.notify import Notifier
 from daemon.power import LOOK_SECONDS, Warden
 from daemon.watcher import Watcher
-from jobs import children, files, tasks
+from jobs import files
+from jobs.causes import is_full
 from jobs.errors import SectuneError
-from jobs.job import DEVICE_LOCK, Place
+from jobs.place import DEVICE_LOCK, Place
 from jobs.queue import Queue, StoppableConsumer
-from jobs.registry.current import recover
 from jobs.runs.store import Run, RunStore
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from daemon.notify import Notifier
 
 log = structlog.get_logger("sectune.daemon")
 LOCK = "daemon.lock"
@@ -54,12 +58,24 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.state = files.private_folder(state_dir(settings))
+        self.state = files.private_folder(state_of(settings))
         self.stopping = threading.Event()
         self.store = RunStore(settings.paths.models_dir)
-        self.notifier = Notifier(settings.notify)
         self.warden = Warden(settings.power, self.state / DEVICE_LOCK)
-        self.place = Place(settings.paths.models_dir, self.state, self.stopping.is_set, hold=self.warden.hold)
+        self.place = Place(
+            settings.paths.models_dir,
+            self.state,
+            self.stopping.is_set,
+            hold=self.warden.hold,
+            reserve_bytes=settings.disk.reserve_mb * 1_000_000,
+        )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells of a run's end."""
+        from daemon.notify import Notifier
+
+        return Notifier(self.settings.notify)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -69,9 +85,7 @@ class Supervisor:
         """
         os.umask(0o077)
         try:
-            with files.FileLock(
-                self.state / LOCK, f"pid {os.getpid()} sectune {metadata.version('sectune')}"
-            ):
+            with files.FileLock(self.state / LOCK, f"pid {os.getpid()} sectune {version(self.settings)}"):
                 self._run()
         except files.LockBusy as busy:
             raise AlreadyRunning(busy.holder) from busy
@@ -81,12 +95,14 @@ class Supervisor:
         log.info("daemon starts", pid=os.getpid(), inbox=str(self.settings.paths.inbox))
         queue = Queue(
             queue_file(self.state),
-            tasks.advancing(self.store, self.place, lambda run: queue.ring(run), self._ended),
+            lambda run_id: self._advance(queue, run_id),
+            self.settings.queue,
         )
         ledger = Ledger(ledger_file(self.state))
         intake = Intake(Desk(self.settings, ledger, self.store, self.state / "staging", queue.ring))
         intake.recover()
         self._recover_registry()
+        endings.make_up(self.store, self._tell)
         self.warden.look()  # before the first step: a daemon that starts on a battery starts no training
         warden = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
         reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
@@ -96,7 +112,16 @@ class Supervisor:
         self._consume(queue.consumer(self.settings.queue.workers))
         self._stop(queue, [watcher, reconciler, warden])
 
+    def _advance(self, queue: Queue, run_id: str) -> None:
+        from jobs import tasks  # the steps, the parsers and what they need: 25 MB, with the first run
+
+        tasks.advancing(self.store, self.place, queue.ring, self._ended)(run_id)
+
     def _recover_registry(self) -> None:
+        if not self.place.registry.is_dir():
+            return
+        from jobs.registry.current import recover
+
         try:
             if finished := recover(self.place.registry):
                 log.info("an activation that was cut off is complete", model=finished)
@@ -104,12 +129,9 @@ class Supervisor:
             log.error("the registry needs attention", error=str(error))
 
     def _ended(self, run: Run) -> None:
-        from jobs.reporting.page import write_report  # jinja2 and the page are needed once in a day
+        endings.ended(run, self._tell)
 
-        try:
-            write_report(run.folder, run.manifest)
-        except Exception:  # a report that cannot be written must not make the run look unfinished
-            log.exception("the report could not be written", run=run.run_id)
+    def _tell(self, run: Run) -> None:
         self.notifier.ended(run)
 
     def _consume(self, consumer: StoppableConsumer) -> None:
@@ -127,7 +149,9 @@ class Supervisor:
     def _stop(self, queue: Queue, threads: list[threading.Thread]) -> None:
         for thread in threads:
             thread.join(timeout=3)
-        for run in self.store.list()[0]:
+        from jobs import children
+
+        for run in self.store.unfinished():
             step = run.manifest.progress.step
             if step and (pid := children.living(run.folder.work(step))):
                 log.info("a child goes on; the next daemon adopts it", run=run.run_id, step=step, child=pid)
@@ -137,18 +161,30 @@ class Supervisor:
     def _watch_power(self, queue: Queue) -> None:
         while not self.stopping.wait(LOOK_SECONDS):
             try:
-                if self.warden.look():
+                if self.warden.look() and self.store.unfinished():
+                    from jobs import tasks
+
                     for run_id in tasks.waiting_runs(self.store):
                         queue.ring(run_id)
             except Exception:  # the next look tries again; what was wrong is on record
                 log.exception("looking at the power failed")
 
+    def _take_up(self, queue: Queue) -> None:
+        if not self.store.unfinished():
+            return
+        from jobs import tasks
+
+        for run_id in tasks.undriven_runs(self.store, self.warden.hold()):
+            if queue.ring(run_id):
+                log.info("unfinished run taken up", run=run_id)
+
     def _reconcile(self, queue: Queue) -> None:
         while not self.stopping.is_set():
             try:
-                for run_id in tasks.undriven_runs(self.store, self.warden.hold()):
-                    if queue.ring(run_id):
-                        log.info("unfinished run taken up", run=run_id)
-            except Exception:  # the next round tries again; what was wrong is on record
-                log.exception("reconciling failed")
+                self._take_up(queue)
+            except Exception as error:  # the next round tries again; what was wrong is on record
+                if is_full(error):
+                    log.error("the disk is full, so nobody was rung for", error=str(error))
+                else:
+                    log.exception("reconciling failed")
             self.stopping.wait(self.settings.queue.reconcile_seconds)

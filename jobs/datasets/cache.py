@@ -22,6 +22,7 @@ from jobs.datasets.request import Source, Stage1Request, Stage2Request
 
 Request = Stage1Request | Stage2Request
 STATS = "stats.json"
+LOCK = ".lock"
 _KEPT = 8  # entries; one of the true public sources is about 150 MB
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TOKENIZER = ("*.json", "*.jinja", "*.model", "*.txt")
@@ -122,6 +123,18 @@ def _taken(entry: Path, out: Path) -> dict[str, Any] | None:
 
 def _kept(entry: Path, out: Path, stats: dict[str, Any]) -> None:
     files.private_folder(entry.parent)
+    try:
+        with files.FileLock(entry.parent / LOCK):
+            for left in files.temporaries(entry.parent):  # a build was killed here; they can be 150 MB each
+                shutil.rmtree(left)
+            if not (entry / STATS).is_file():  # unless another build of the same was quicker
+                _keep(entry, out, stats)
+            _prune(entry.parent)
+    except files.LockBusy:  # another build keeps its own just now: this one is built again when it is needed
+        return
+
+
+def _keep(entry: Path, out: Path, stats: dict[str, Any]) -> None:
     draft = files.private_folder(files.temporary_beside(entry))
     try:
         hashes = {}
@@ -132,8 +145,10 @@ def _kept(entry: Path, out: Path, stats: dict[str, Any]) -> None:
         draft.rename(entry)
     except OSError:
         shutil.rmtree(draft)
-        if not (entry / STATS).is_file():  # unless another build of the same was quicker
-            raise
-    entries = [path for path in entry.parent.iterdir() if not path.name.startswith(".")]
+        raise
+
+
+def _prune(cache: Path) -> None:
+    entries = [path for path in cache.iterdir() if not path.name.startswith(".")]
     for old in sorted(entries, key=lambda path: path.stat().st_mtime_ns)[:-_KEPT]:
         shutil.rmtree(old)

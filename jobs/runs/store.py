@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # pydantic is 12 MB; an idle daemon has no manifest to read
 
 PREFIX = "webauthn-security-sequential"
 DRAFT = "run"
+DRAFT_SECONDS = 60.0  # far longer than from a draft's first folder to its lock
 
 
 class Run:
@@ -136,14 +138,16 @@ class RunStore:
         draft = files.temporary_beside(self.root / DRAFT)
         moment = datetime.now()
         try:
-            folder = RunFolder(draft)
-            for path in (folder.reports, folder.settings.parent, folder.validation(1).parent):
-                files.private_folder(path)
-            fill(folder)
-            files.write_json(folder.settings, settings.model_dump(mode="json", exclude={"queue": WHERE}))
-            return self._publish(
-                folder, lambda run_id: first_manifest(run_id, settings, delivery, steps), moment
-            )
+            folder = RunFolder(files.private_folder(draft))
+            # Held so that no other machine takes it for a killed maker's, nor drives it before it is whole.
+            with files.FileLock(folder.driver_lock, f"pid {os.getpid()}, which creates it"):
+                for path in (folder.reports, folder.settings.parent, folder.validation(1).parent):
+                    files.private_folder(path)
+                fill(folder)
+                files.write_json(folder.settings, settings.model_dump(mode="json", exclude={"queue": WHERE}))
+                return self._publish(
+                    folder, lambda run_id: first_manifest(run_id, settings, delivery, steps), moment
+                )
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -151,11 +155,13 @@ class RunStore:
     def sweep(self) -> None:
         """Remove drafts of runs that were never created: whoever made them was killed.
 
-        Nobody may be creating a run meanwhile.
+        Another machine with the same folder may be creating a run, or sweeping, at this moment.
         """
         if self.root.is_dir():
             for draft in files.temporaries(self.root, DRAFT):
-                shutil.rmtree(draft)
+                with suppress(FileNotFoundError):
+                    if _is_abandoned(draft):
+                        shutil.rmtree(draft)
 
     def _publish(self, draft: RunFolder, manifest: Callable[[str], Manifest], moment: datetime) -> Run:
         # rename() onto a folder that is not empty fails, so two runs of one second cannot share an id.
@@ -234,6 +240,13 @@ class RunStore:
         """The completed run with the newest manifest timestamp."""
         completed = [run for run in self.list()[0] if run.manifest.status == "completed"]
         return completed[-1] if completed else None
+
+
+def _is_abandoned(draft: Path) -> bool:
+    lock = RunFolder(draft).driver_lock
+    if lock.exists() and lock.stat().st_size:
+        return files.lock_holder(lock) is None
+    return time.time() - draft.stat().st_mtime > DRAFT_SECONDS
 
 
 def _age(run: Run) -> tuple[datetime, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jobs import files
 from jobs.datasets import cache
 from jobs.datasets.build import Source, Stage1Request, Stage2Request, build_stage1, build_stage2
 
@@ -130,4 +131,28 @@ def test_only_the_newest_entries_stay(
         for seed in (1, 2, 3)
     ]
     assert request_with_cache.cache is not None
-    assert {path.name for path in request_with_cache.cache.iterdir()} == set(keys[1:])
+    assert {path.name for path in request_with_cache.cache.iterdir()} == {*keys[1:], cache.LOCK}
+
+
+def test_what_killed_builds_were_keeping_goes_with_the_next_one_kept(
+    request_with_cache: Stage1Request, made: SimpleNamespace
+) -> None:
+    assert request_with_cache.cache
+    draft = files.temporary_beside(request_with_cache.cache / "0123")
+    draft.mkdir(parents=True)
+    (draft / "train.jsonl").write_text("{}")
+    key = build_stage1(request_with_cache, made.silent)["cache"]["key"]
+    assert {path.name for path in request_with_cache.cache.iterdir()} == {key, cache.LOCK}
+
+
+def test_nobody_waits_for_another_build_that_keeps_its_own(
+    request_with_cache: Stage1Request, made: SimpleNamespace
+) -> None:
+    assert request_with_cache.cache
+    request_with_cache.cache.mkdir()
+    with files.FileLock(request_with_cache.cache / cache.LOCK):
+        first = build_stage1(request_with_cache, made.silent)
+    assert (request_with_cache.out / "train.jsonl").stat().st_size > 0
+    assert [path.name for path in request_with_cache.cache.iterdir()] == [cache.LOCK]
+    assert build_stage1(request_with_cache, made.silent)["cache"] == first["cache"]
+    assert build_stage1(request_with_cache, made.silent)["cache"]["hit"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -113,8 +114,25 @@ def test_drafts_that_crashes_left_are_swept_away_and_runs_stay(store: RunStore, 
     run = make_run()
     for draft in (files.temporary_beside(store.root / "run") for _ in range(2)):
         (draft / "reports").mkdir(parents=True)
+        (draft / ".driver.lock").write_text("pid 4711, which was killed\n")
     store.sweep()
     assert [path.name for path in store.root.iterdir()] == [run.run_id]
+
+
+def test_a_draft_that_another_machine_is_filling_is_left_alone(store: RunStore, settings: Settings) -> None:
+    def fill(folder: RunFolder) -> None:
+        (folder.reports / "report.json").write_text("{}")
+        RunStore(store.models_dir).sweep()
+
+    begun = files.temporary_beside(store.root / "run")  # another's first moment, before it has its lock
+    begun.mkdir(parents=True)
+    run = store.create(settings, Delivery("d", ()), STEP_NAMES, fill)
+    assert (run.folder.reports / "report.json").exists()
+    assert files.lock_holder(run.folder.driver_lock) is None
+    assert begun.exists()
+    os.utime(begun, (0, 0))
+    store.sweep()
+    assert not begun.exists()
 
 
 def test_a_run_is_opened_by_its_id_or_an_unambiguous_end_of_it(store: RunStore, make_run: MakeRun) -> None:
