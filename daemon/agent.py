@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.agent_path import agent_path, launch_agents, units
+
 if TYPE_CHECKING:
     from config.load import Loaded
     from launchd.installer import LaunchAgent
@@ -21,10 +23,8 @@ Say = Callable[[str], None]
 
 
 def agent_file() -> Path:
-    """Where the agent's file is, or would be; nothing is imported for this answer."""
-    if sys.platform == "darwin":
-        return _agents() / "io.sectune.agent.plist"
-    return _units() / "sectune.service"
+    """Where the agent's file is, or would be."""
+    return Path(agent_path())
 
 
 def service_of(
@@ -38,14 +38,21 @@ def service_of(
         say: Is told each thing that was done.
         patience: How long each thing may take.
     """
+    return _service(_daemon(loaded, state, say), say, patience)
+
+
+def _service(daemon: Daemon, say: Say, patience: Patience | None) -> Service:
     from launchd.service import Clerk
     from launchd.service import Patience as Default
 
+    clerk = Clerk(daemon, patience or Default(), say)
     if sys.platform == "darwin":
-        return launch_agent(loaded, state, say, patience)
+        from launchd.installer import LaunchAgent
+
+        return LaunchAgent(clerk, os.getuid(), Path(launch_agents()))
     from launchd.systemd import UserUnit
 
-    return UserUnit(Clerk(_daemon(loaded, state, say), patience or Default(), say), os.getuid(), _units())
+    return UserUnit(clerk, os.getuid(), Path(units()))
 
 
 def launch_agent(
@@ -56,19 +63,25 @@ def launch_agent(
     from launchd.service import Clerk
     from launchd.service import Patience as Default
 
-    return LaunchAgent(Clerk(_daemon(loaded, state, say), patience or Default(), say), os.getuid(), _agents())
+    return LaunchAgent(
+        Clerk(_daemon(loaded, state, say), patience or Default(), say), os.getuid(), Path(launch_agents())
+    )
 
 
-def state_in_words(loaded: Loaded, state: Path) -> str | None:
-    """The agent's state; None where none is installed. Never fails: it says why it does not know."""
+def state_in_words() -> str | None:
+    """The agent's state; None where none is installed. Never fails: it says why it does not know.
+
+    The service manager is asked about the agent, whatever daemon it would start: no settings are needed.
+    """
     if not agent_file().exists():
         return None
     from jobs.errors import OperatorError
     from launchd.calls import ServiceError
-    from launchd.service import Patience
+    from launchd.service import Daemon, Patience
 
+    nobody = Daemon(Path(sys.executable), {}, Path(), Path(), "", lambda: None, list)
     try:
-        return service_of(loaded, state, patience=Patience(call=LOOK_SECONDS)).state().words
+        return _service(nobody, lambda text: None, Patience(call=LOOK_SECONDS)).state().words
     except (ServiceError, OperatorError) as error:
         return f"unknown: {error.message}"
 
@@ -132,13 +145,3 @@ def _environment(loaded: Loaded) -> dict[str, str]:
     from config.load import FILE_VARIABLE
 
     return {FILE_VARIABLE: str(loaded.user_file.absolute())} if loaded.user_file.exists() else {}
-
-
-def _agents() -> Path:
-    return Path.home() / "Library" / "LaunchAgents"
-
-
-def _units() -> Path:
-    configured = Path(os.environ.get("XDG_CONFIG_HOME") or "")
-    home = configured if configured.is_absolute() else Path.home() / ".config"
-    return home / "systemd" / "user"

@@ -16,22 +16,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from config.settings import Settings
+from config.snapshot import whole
 from daemon import verdicts
 from daemon.ledger import INBOX, Entry, Ledger, Stamp, shown
 from daemon.verdicts import in_words
-from jobs import files
-from jobs.chain import STEP_NAMES
-from jobs.findings.finding import Finding
-from jobs.findings.limits import limits_of
-from jobs.findings.parse import parse_paths
+from jobs import disk, files
 from jobs.runs.folder import RunFolder
-from jobs.runs.manifest import UNFINISHED
 from jobs.runs.store import Delivery, Run, RunStore
+
+if TYPE_CHECKING:  # the parsers are 8 MB; an idle daemon has nothing to parse
+    from config.settings import Settings
+    from jobs.findings.finding import Finding
 
 log = structlog.get_logger("sectune.intake")
 LOCK_POLL_SECONDS = 0.1
@@ -45,6 +44,12 @@ def stamp_of(path: Path) -> Stamp:
     """
     status = path.lstat()
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def prepare() -> None:
+    """Import what reads reports and makes runs of them."""
+    import jobs.chain
+    import jobs.findings.parse  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,10 @@ class Intake:
         return state, reason, facts
 
     def _read(self, arrival: Arrival, folder: Path, force: bool) -> tuple[str, str, dict[str, Any]]:
+        from jobs.findings.limits import limits_of
+        from jobs.findings.parse import parse_paths
+
+        self._need_room(folder, arrival.stamp.size)
         # The original is read once; everything after works on this copy, so it cannot change under us.
         staged = folder / arrival.name
         files.private_folder(staged.parent)
@@ -155,8 +164,15 @@ class Intake:
         known = [_known_as(finding) for finding in parsed.findings]
         if not force and self.desk.ledger.unseen(known) == 0:
             return "duplicate", f"no new finding: all {len(known)} are in earlier runs", facts
+        files.fsync_below(folder)  # only what is kept: a storm is mostly of what is not
         self.desk.ledger.remember(sha256, known)
         return "accepted", verdicts.acceptance(parsed.files), {**facts, "staged": folder.name}
+
+    def _need_room(self, folder: Path, count: int) -> None:
+        """Raise OSError (no space) before a copy that would use up what is to stay free."""
+        reserve = self.desk.settings.disk.reserve_mb * 1_000_000
+        if short := disk.shortage("a copy", {folder: count}, reserve):
+            raise OSError(errno.ENOSPC, str(short))
 
     def close(self) -> Run | None:
         """Close the inbox's open delivery.
@@ -182,8 +198,7 @@ class Intake:
         """The oldest run that a new one would have to wait for, if deliveries are to gather behind it."""
         if not self.desk.settings.inbox.gather_while_training:
             return None
-        unfinished = (run for run in self.desk.store.list()[0] if run.manifest.status in UNFINISHED)
-        return next((run.run_id for run in unfinished), None)
+        return next((run.run_id for run in self.desk.store.unfinished()), None)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -205,13 +220,14 @@ class Intake:
         return self.desk.staging.with_name("intake.lock")
 
     def recover(self) -> list[Run]:
-        """Finish what was left: closed deliveries without a run, staged files without an entry.
+        """Finish what was left: closed deliveries without a run, drafts, staged files without an entry.
 
         A daemon or a submit died in between, or no run could be made (disk full). It does nothing while
         a submit is at work; the watcher asks again at its next scan.
         """
         try:
             with files.FileLock(self._lock):
+                self.desk.store.sweep()
                 deliveries = self.desk.ledger.closing_deliveries()
                 runs = [run for delivery in deliveries if (run := self.make_run(delivery))]
                 needed = self.desk.ledger.staged_folders()
@@ -258,6 +274,9 @@ class Intake:
                 log.error("staged copy is lost", path=entry.path)
 
     def _create(self, delivery: str, entries: Sequence[Entry]) -> Run:
+        from jobs.chain import STEP_NAMES
+
+        settings = whole(self.desk.settings)
         accepted = [entry for entry in entries if entry.state == "accepted"]
         inputs = [verdicts.as_input(entry, self._staged(entry)[1]) for entry in accepted]
         inputs += [
@@ -271,7 +290,9 @@ class Intake:
                 files.private_folder(target.parent)
                 shutil.copyfile(source, target)
 
-        run = self.desk.store.create(self.desk.settings, Delivery(delivery, tuple(inputs)), STEP_NAMES, fill)
+        entire = Delivery(delivery, tuple(inputs), self.desk.ledger.priority(delivery))
+        self._need_room(self.desk.store.models_dir, sum(entry.size for entry in accepted))
+        run = self.desk.store.create(settings, entire, STEP_NAMES, fill)
         run.event("created", delivery=delivery, files=len(accepted))
         return run
 
@@ -286,8 +307,6 @@ def _copy(source: Path, target: Path) -> None:
     fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as reading, target.open("xb") as writing:
         shutil.copyfileobj(reading, writing, files.CHUNK)
-        writing.flush()
-        files.fsync_fd(writing.fileno())
 
 
 def _known_as(finding: Finding) -> str:

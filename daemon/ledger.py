@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.runs.manifest import now
+from daemon.ledger_counts import INBOX as INBOX
+from daemon.ledger_counts import counts
+from jobs.moments import now
 
-INBOX = "inbox"
 FINAL = frozenset({"queued", "refused", "duplicate", "nothing", "accepted"})
 TABLE = """
 create table if not exists files (
@@ -36,6 +38,9 @@ FINDINGS = """
 create table if not exists findings (
     finding text not null, sha256 text not null, primary key (finding, sha256)
 ) without rowid
+"""
+PRIORITIES = """
+create table if not exists priorities (delivery text primary key, priority integer not null) without rowid
 """
 INDEXES = (
     "create index if not exists files_sha256 on files (sha256)",
@@ -90,24 +95,61 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._connection() as connection:
+        self._shared = threading.local()
+        with closing(self._connect()) as connection:
             connection.execute("pragma journal_mode=wal")
+        with self._writing() as connection:
             connection.execute(TABLE)
             connection.execute(FINDINGS)
+            connection.execute(PRIORITIES)
             for statement in INDEXES:
                 connection.execute(statement)
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        # One connection per use: threads and processes share the file, and uses are rare and short.
-        connection = sqlite3.connect(self.path, timeout=30)
+    def together(self) -> Iterator[None]:
+        """Let this thread's uses share a connection and its writes a commit: no storm of commits.
+
+        Not for long: from the first write to the end, other processes wait for theirs. What was written
+        stays written whatever ends the block; each write by itself is whole or absent.
+        """
+        connection = self._connect()
+        self._shared.connection = connection
+        try:
+            yield
+        finally:
+            self._shared.connection = None
+            try:
+                connection.commit()
+            finally:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("pragma synchronous=full")
+        return connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        shared: sqlite3.Connection | None = getattr(self._shared, "connection", None)
+        # Without `together` a connection per use: threads and processes share the file; uses are rare.
+        connection = shared or self._connect()
         try:
-            with connection:
+            if not connection.in_transaction:
+                connection.execute("begin immediate")
+            connection.execute("savepoint one")
+            try:
                 yield connection
+            except BaseException:
+                connection.execute("rollback to one")
+                raise
+            finally:
+                connection.execute("release one")
+            if shared is None:
+                connection.commit()
         finally:
-            connection.close()
+            if shared is None:
+                connection.close()
 
     def known(self, path: Path, stamp: Stamp) -> Entry | None:
         """The inbox's entry of exactly this content at this place, if there is one."""
@@ -141,7 +183,7 @@ class Ledger:
             **facts,
         }
         changed = ", ".join(f"{key} = excluded.{key}" for key in ("state", "reason", "updated_at", *facts))
-        with self._connection() as connection:
+        with self._writing() as connection:
             # An earlier look at an unfinished content of the same place has come to nothing; one that was
             # refused while its copy stalled is replaced too, as long as its delivery is open.
             connection.execute(
@@ -158,7 +200,7 @@ class Ledger:
 
     def move(self, ids: Sequence[int], state: str, reason: str, run_id: str | None) -> None:
         """Give several entries a new state in one transaction."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.executemany(
                 "update files set state = ?, reason = ?, run_id = ?, updated_at = ? where id = ?",
                 [(state, reason, run_id, now(), entry) for entry in ids],
@@ -166,7 +208,7 @@ class Ledger:
 
     def mark_gone(self, path: Path) -> None:
         """A file of the inbox that was not read yet has vanished."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(
                 "update files set state = 'gone', reason = 'vanished before it was read', updated_at = ?"
                 " where path = ? and origin = ? and state in ('settling', 'failed')",
@@ -175,24 +217,27 @@ class Ledger:
 
     def forget(self, path: Path) -> None:
         """Strike out what was noted about a folder that could not be read and now can."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(
                 "delete from files where path = ? and origin = ? and state = 'failed'", (shown(path), INBOX)
             )
 
-    def unfinished(self) -> list[Entry]:
-        """What is noted about the inbox and is not settled yet: still changing, or to be tried again."""
-        return self._all(
-            "select * from files where origin = ? and state in ('settling', 'failed') order by id", (INBOX,)
+    def unsettled(self) -> list[str]:
+        """The paths of the inbox that are noted and not settled yet: still changing, or to be tried again."""
+        rows = self._rows(
+            "select path from files where origin = ? and state in ('settling', 'failed') order by id",
+            (INBOX,),
         )
+        return [str(row["path"]) for row in rows]
+
+    def has_open(self) -> bool:
+        """Whether a delivery is open: anything was read that belongs to none yet."""
+        states = "'accepted', 'refused', 'nothing', 'duplicate'"
+        return bool(self._rows(f"select 1 from files where delivery is null and state in ({states}) limit 1"))
 
     def counts(self) -> dict[str, int]:
         """How many of the inbox's files are in each state."""
-        rows = self._rows(
-            "select state, count(*) as number from files where origin = ? group by state order by state",
-            (INBOX,),
-        )
-        return {str(row["state"]): int(row["number"]) for row in rows}
+        return counts(str(self.path))
 
     def with_content(self, sha256: str) -> Entry | None:
         """An entry with this content that was accepted or queued before."""
@@ -203,7 +248,7 @@ class Ledger:
 
     def remember(self, sha256: str, findings: Iterable[str]) -> None:
         """Keep which findings a content holds; they count as seen once it is in a run."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.executemany(
                 "insert or ignore into findings (finding, sha256) values (?, ?)",
                 [(finding, sha256) for finding in findings],
@@ -237,10 +282,22 @@ class Ledger:
 
     def assign(self, ids: Sequence[int], delivery: str) -> None:
         """Close a delivery: these files, and no others, are it."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.executemany(
                 "update files set delivery = ? where id = ?", [(delivery, entry) for entry in ids]
             )
+
+    def prioritise(self, delivery: str, priority: int) -> None:
+        """Remember with which priority a delivery's run is to be made, however late that will be."""
+        with self._writing() as connection:
+            connection.execute(
+                "insert or replace into priorities (delivery, priority) values (?, ?)", (delivery, priority)
+            )
+
+    def priority(self, delivery: str) -> int:
+        """The priority that a delivery was given; 0 if none was."""
+        rows = self._rows("select priority from priorities where delivery = ?", (delivery,))
+        return int(rows[0]["priority"]) if rows else 0
 
     def of_delivery(self, delivery: str) -> list[Entry]:
         """All files of one delivery."""
@@ -260,7 +317,10 @@ class Ledger:
         return found[::-1]
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        with self._connection() as connection:
+        shared: sqlite3.Connection | None = getattr(self._shared, "connection", None)
+        if shared is not None:
+            return shared.execute(query, values).fetchall()
+        with closing(self._connect()) as connection:
             return connection.execute(query, values).fetchall()
 
     def _all(self, query: str, values: Sequence[Any] = ()) -> list[Entry]:

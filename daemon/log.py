@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from structlog.typing import Processor
 
-from config.settings import Log
 from daemon.readable import printable, readable
 from jobs import files
+from jobs.causes import is_full
+
+if TYPE_CHECKING:
+    from config.settings import Log
 
 SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -41,13 +46,14 @@ def configure(folder: Path, settings: Log, console: bool = True) -> None:
         ],
     )
     handlers: list[logging.Handler] = [
-        RotatingFileHandler(
+        DaemonLog(
             folder / "daemon.log", maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8"
         ),
         RunLogs(folder / "runs", settings.max_bytes, settings.backups),
     ]
     for handler in handlers:
         handler.setFormatter(lines)
+        handler.addFilter(_brief_on_a_full_disk)
     if console:
         handlers.append(_console(lines))
     root = logging.getLogger()
@@ -84,7 +90,54 @@ def silence() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-class RunLogs(logging.Handler):
+def _brief_on_a_full_disk(record: logging.LogRecord) -> bool:
+    """Huey tells of a queue that could not be read with a traceback, each second for as long as it lasts."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and is_full(error):
+        record.exc_info, record.exc_text = None, None
+        record.msg, record.args = f"{record.getMessage()}: {error}", ()
+    return True
+
+
+class _SurvivesAFullDisk(logging.Handler):
+    """Says once on stderr that lines cannot be written, and once that they can again."""
+
+    _lost = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """A line could not be written."""
+        error = sys.exc_info()[1]
+        if error is None or not is_full(error):
+            super().handleError(record)
+            return
+        if not self._lost:
+            _tell(f"the log cannot be written, the disk is full: {error}")
+        self._lost += 1
+
+    def written(self) -> None:
+        """A line was written."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            _tell(f"the log is written again; {lost} lines were late or lost")
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError):  # stderr may lie on the same disk
+        sys.stderr.write(f"sectune: {text}\n")
+
+
+class DaemonLog(_SurvivesAFullDisk, RotatingFileHandler):
+    """The daemon's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        lost = self._lost
+        super().emit(record)
+        if lost == self._lost:
+            self.written()
+
+
+class RunLogs(_SurvivesAFullDisk):
     """Appends each line that names a run to that run's log.
 
     The children append to the same files, a line per write; that is why a rotation is only a rename.
@@ -104,8 +157,8 @@ class RunLogs(logging.Handler):
             if run:
                 path = self.folder / f"{run}.log"
                 self._rotate(path)
-                with path.open("a", encoding="utf-8") as stream:
-                    stream.write(line + "\n")
+                files.append_line(path, line)
+                self.written()
         except Exception:  # logging must not take down what it reports on; this prints to stderr
             self.handleError(record)
 

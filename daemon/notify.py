@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from config.settings import Notify
-from jobs.runs.manifest import now
-from jobs.runs.store import Run
+from jobs.moments import now
 from launchd.calls import ServiceError, call
+
+if TYPE_CHECKING:
+    from config.settings import Notify
+    from jobs.runs.store import Run
 
 log = structlog.get_logger("sectune.notify")
 TOLD = {

@@ -14,12 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from config.settings import Power
 from jobs import files
 from launchd.calls import ServiceError, call
+
+if TYPE_CHECKING:
+    from config.settings import Power
 
 log = structlog.get_logger("sectune.power")
 LOOK_SECONDS = 15.0

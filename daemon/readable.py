@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+
+TYPE_CHECKING = False  # see config/cache.py
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def printable(text: str) -> str:

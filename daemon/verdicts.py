@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.ledger import Entry
-from jobs.findings.parse import FileReport
-from jobs.runs.manifest import Input, Verdict
+
+if TYPE_CHECKING:
+    from jobs.findings.parse import FileReport
+    from jobs.runs.manifest import Input, Verdict
 
 REMEDIES = {
     errno.ENOSPC: "the disk is full",
@@ -20,7 +24,12 @@ REMEDIES = {
 
 def in_words(error: OSError) -> str:
     """What is wrong with the machine, for the reason that a person reads."""
-    return REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    plain = error.errno is None or error.strerror == os.strerror(error.errno)
+    said = error.strerror or str(error)
+    known = REMEDIES.get(error.errno or 0)
+    if known is None:
+        return said
+    return known if plain else f"{known}: {said}"
 
 
 def seen(before: Entry) -> str:
@@ -53,6 +62,8 @@ def acceptance(reports: Sequence[FileReport]) -> str:
 
 def as_input(entry: Entry, name: str) -> Input:
     """A file's line in the manifest of its run."""
+    from jobs.runs.manifest import Input
+
     verdicts: dict[str, Verdict] = {"accepted": "received", "nothing": "empty"}
     return Input(
         name=name,

@@ -20,17 +20,21 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from daemon.intake import Intake, stamp_of
+from daemon.intake import Intake, prepare, stamp_of
 from daemon.ledger import FINAL, Ledger, Stamp, shown
+from daemon.power import Clocks
 from daemon.verdicts import in_words
+from jobs.causes import is_full
 
 log = structlog.get_logger("sectune.watcher")
 TICK_SECONDS = 0.5
+RECEIVE_SECONDS = 1.0  # of reading in one scan: what changed meanwhile is seen before more is read
 BURST_SECONDS = 0.2  # events come in bursts; one scan answers them all
 NOT_SEEN = Stamp(0, 0, 0)  # of what could not even be looked at
 IGNORED = re.compile(r"^(\._.*|\.DS_Store|__MACOSX|\.Trashes|Thumbs\.db|desktop\.ini|~\$.*|\..*)$")
 PARTIAL_SUFFIXES = (".crdownload", ".part", ".partial", ".tmp", ".opdownload", ".aria2", ".download")
 PARTIAL_NAME = re.compile(r"^Unconfirmed \d+")
+HAS_FLAGS = hasattr(os.stat_result, "st_flags")
 SF_DATALESS = 0x40000000  # macOS: the content is in the cloud; opening it would download it
 
 
@@ -112,6 +116,8 @@ def _waits_for(path: Path, name: str, present: set[str]) -> str | None:
     for suffix in (".part", ".aria2", ".crdownload", ".partial"):
         if name + suffix in present:
             return f"{name}{suffix} to disappear"
+    if not HAS_FLAGS:
+        return None
     with suppress(OSError):  # whoever reads it next says what is wrong
         if getattr(path.lstat(), "st_flags", 0) & SF_DATALESS:
             return "its content to be downloaded from the cloud"
@@ -147,9 +153,13 @@ class Watcher(threading.Thread):
         self.settling = Settling(self.times.stable_seconds)
         self._ended: dict[Path, Stamp] = {}  # spares a look into the ledger for all that stays in the inbox
         self._again_at: dict[Path, float] = {}
+        self._noted: dict[Path, tuple[Stamp, str | None]] = {}  # as settling, in the ledger
+        self._behind = False  # more has settled than one scan reads
+        self._prepared = False
         self._hint = threading.Event()
         self._observer: BaseObserver | None = None
         self._root_id: tuple[int, int] | None = None
+        self._clocks = Clocks()  # what came while the machine slept gave no event
 
     def run(self) -> None:
         """Watch until the daemon stops."""
@@ -160,13 +170,18 @@ class Watcher(threading.Thread):
                 busy = self.scan(time.monotonic())
                 if not busy:
                     self.intake.recover()
-            except Exception:  # the inbox must outlive any one scan
-                log.exception("scan failed; the next one tries again")
+            except Exception as error:  # the inbox must outlive any one scan
+                if is_full(error):
+                    log.error("the disk is full; the next scan tries again", error=str(error))
+                else:
+                    log.exception("scan failed; the next one tries again")
                 busy = False
             self._wait(busy)
         self._stop_observer()
 
     def _wait(self, busy: bool) -> None:
+        if self._behind:
+            return
         if busy:
             self.stopping.wait(min(TICK_SECONDS, self.times.scan_seconds))
         else:
@@ -174,6 +189,9 @@ class Watcher(threading.Thread):
             while not self.stopping.is_set() and (left := deadline - time.monotonic()) > 0:
                 if self._hint.wait(min(TICK_SECONDS, left)):
                     self.stopping.wait(BURST_SECONDS)
+                    break
+                if slept := self._clocks.slept():
+                    log.info("the machine slept, so the inbox is scanned now", seconds=round(slept))
                     break
         self._hint.clear()
 
@@ -186,11 +204,15 @@ class Watcher(threading.Thread):
             present.add(folder)
             self._note(folder, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
 
-        for path, waits_for in candidates(self.root, unlisted):
-            present.add(path)
-            self._look(path, waits_for, moment)
-        self._tidy(present)
-        if not self.ledger.open_delivery() and not self.ledger.bystanders():
+        settled = []
+        with self.ledger.together():
+            for path, waits_for in candidates(self.root, unlisted):
+                present.add(path)
+                if stamp := self._look(path, waits_for, moment):
+                    settled.append((path, stamp))
+            self._tidy(present)
+        self._receive_some(settled, moment)
+        if not self.ledger.has_open():
             return self.settling.busy
         if not self.settling.busy and moment - self.settling.last_change >= self.times.quiet_seconds:
             self.intake.close()
@@ -202,39 +224,63 @@ class Watcher(threading.Thread):
         self._ended = {path: stamp for path, stamp in self._ended.items() if path in present}
         self._again_at = {path: moment for path, moment in self._again_at.items() if path in present}
         names = {shown(path) for path in present}
-        for entry in self.ledger.unfinished():
-            if entry.path not in names:
-                path = Path(entry.path)
+        for name in self.ledger.unsettled():
+            if name not in names:
+                path = Path(name)
+                self._noted.pop(path, None)
                 (self.ledger.forget if path.is_dir() else self.ledger.mark_gone)(path)
 
-    def _look(self, path: Path, waits_for: str | None, moment: float) -> None:
+    def _look(self, path: Path, waits_for: str | None, moment: float) -> Stamp | None:
+        """Note what a file looks like; its stamp if it is to be read now."""
         try:
             stamp = stamp_of(path)
         except FileNotFoundError:
-            return
+            return None
         except OSError as error:
             self._note(path, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
-            return
+            return None
         if self._ended.get(path) == stamp:
-            return
-        entry = self.ledger.known(path, stamp)
-        if entry is not None and entry.state in FINAL:
-            self._end(path, stamp)
-        elif entry is not None and entry.state == "failed":
-            self._try_again(path, stamp, moment)
-        elif self.settling.observe(path, stamp, moment, waits_for is not None):
-            self._receive(path, stamp, moment)
-        else:
+            return None
+        # Firefox and Chrome keep the place with an empty file, while the content grows under another name.
+        waits_for = waits_for or (None if stamp.size else "its content, it is empty")
+        return stamp if self._is_due(path, stamp, waits_for, moment) else None
+
+    def _is_due(self, path: Path, stamp: Stamp, waits_for: str | None, moment: float) -> bool:
+        known = self._noted.get(path)
+        if known is None or known != (stamp, waits_for):
+            self._prepare()
+            entry = self.ledger.known(path, stamp)
+            if entry is not None and entry.state in FINAL:
+                self._end(path, stamp)
+                return False
+            if entry is not None and entry.state == "failed":
+                # Not more often than the inbox is scanned anyway, and without keeping the delivery open.
+                return moment >= self._again_at.get(path, moment)
             stable = f"is read once it has not changed for {self.times.stable_seconds:g} s"
             self._note(path, stamp, "settling", f"waits for {waits_for}" if waits_for else stable)
+            self._noted[path] = (stamp, waits_for)
+        return self.settling.observe(path, stamp, moment, waits_for is not None)
 
-    def _try_again(self, path: Path, stamp: Stamp, moment: float) -> None:
-        # Not more often than the inbox is scanned anyway, and without keeping the delivery open.
-        if moment >= self._again_at.get(path, moment):
-            self._receive(path, stamp, moment)
+    def _receive_some(self, settled: list[tuple[Path, Stamp]], moment: float) -> None:
+        """Read what has settled; what is left after a second, the next scan looks at again first."""
+        until = time.monotonic() + RECEIVE_SECONDS
+        self._behind = False
+        with self.ledger.together():
+            for number, (path, stamp) in enumerate(settled, start=1):
+                self._receive(path, stamp, moment)
+                if self.stopping.is_set() or time.monotonic() >= until:
+                    self._behind = number < len(settled)
+                    break
+
+    def _prepare(self) -> None:
+        # What reads reports is loaded while the first one settles: it takes half a second and 25 MB.
+        if not self._prepared:
+            self._prepared = True
+            threading.Thread(target=prepare, name="prepare", daemon=True).start()
 
     def _receive(self, path: Path, stamp: Stamp, moment: float) -> None:
         self.settling.forget(path)
+        self._noted.pop(path, None)
         if self.intake.receive(path, self.root) in FINAL:
             self._end(path, stamp)
         else:
@@ -243,6 +289,7 @@ class Watcher(threading.Thread):
     def _end(self, path: Path, stamp: Stamp) -> None:
         self.settling.forget(path)
         self._again_at.pop(path, None)
+        self._noted.pop(path, None)
         self._ended[path] = stamp
 
     def _note(self, path: Path, stamp: Stamp, state: str, reason: str) -> None:

@@ -45,7 +45,7 @@ def version(_: Loaded, state: Path) -> Check:
 
 def the_agent(loaded: Loaded, state: Path) -> Check:
     """The agent is as this installation would write it, and is on."""
-    words = agent.state_in_words(loaded, state)
+    words = agent.state_in_words()
     if words is None:
         return Check("agent", True, "not installed (sectune install)", "", "")
     from launchd.calls import ServiceError
@@ -75,6 +75,24 @@ def databases(_: Loaded, state: Path) -> Check:
         "sectune stop, then move the broken file out of "
         f"{shlex.quote(str(state))}, then sectune start; without its ledger the inbox is read anew.",
     )
+
+
+def shared_queue(loaded: Loaded, state: Path) -> Check:
+    """The queue's server can be asked, where several machines share one."""
+    from jobs.queue import Queue, missing_client, remedy_of
+
+    chosen = loaded.settings.queue
+    if chosen.storage == "sqlite":
+        return Check("queue", True, "on this machine alone (queue.storage: sqlite)", "", "")
+    why = "Nobody is rung for: what waits goes on only after the queue answers."
+    if missing := missing_client(chosen.storage):
+        return Check("queue", False, f"{missing} is not installed", why, remedy_of(chosen.storage))
+    try:
+        with closing(Queue(state / "queue.db", settings=chosen)) as queue:
+            waiting = queue.pending()
+    except OperatorError as error:
+        return Check("queue", False, error.message, why, error.remedy)
+    return Check("queue", True, f"{chosen.storage} answers; {len(waiting)} messages", "", "")
 
 
 def _fault(path: Path) -> str | None:
@@ -153,4 +171,4 @@ def current(loaded: Loaded, _: Path) -> Check:
     )
 
 
-CHECKS: Checks = (daemon, version, the_agent, databases, stuck_files, runs, trainer, current)
+CHECKS: Checks = (daemon, version, the_agent, databases, shared_queue, stuck_files, runs, trainer, current)

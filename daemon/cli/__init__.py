@@ -5,29 +5,41 @@ from __future__ import annotations
 import os
 import sys
 
-from daemon.cli.application import app
-from daemon.cli.screen import complain
-from daemon.cli.world import FAILED, exit_code_of
-
 
 def main() -> None:
     """The console script `sectune`."""
     try:
-        app()
+        sys.exit(_answer())
     except BrokenPipeError:  # the reader, for example `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        sys.exit(1)
     except Exception as error:
-        error = _of_the_machine(error)
-        code = exit_code_of(error)
-        if code is None:
-            raise
-        complain(error)
-        sys.exit(code)
+        _complain(error)
 
 
-def _of_the_machine(error: Exception) -> Exception:
-    # A full disk or a missing permission is nobody's bug: a sentence helps, a traceback does not.
+def _answer() -> int | None:
+    # typer takes 60 ms to import, four times as long as Python itself: `status` must not wait for it.
+    from daemon.cli.quick import answer
+
+    code = answer(sys.argv[1:])
+    if code is None:
+        from daemon.cli.application import app
+
+        app()
+    return code
+
+
+def _complain(error: Exception) -> None:
+    from daemon.cli.screen import complain
+    from daemon.cli.world import exit_code_of
+    from jobs import causes
     from jobs.errors import of_the_machine
 
-    return of_the_machine(error) or error
+    # A full disk or a missing permission is nobody's bug: a sentence helps, a traceback does not.
+    full = causes.of_exception(error) if causes.is_full(error) else None
+    known = full or of_the_machine(error) or error
+    code = exit_code_of(known)
+    if code is None:
+        raise known
+    complain(known)
+    sys.exit(code)

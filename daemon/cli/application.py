@@ -12,6 +12,22 @@ from daemon.cli import world as worlds
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its unambiguous end.")]
+PRIORITY = "N|high|normal|low"
+
+
+def _priority(text: str | int) -> int:
+    from jobs.precedence import HIGHEST, NAMED
+
+    named = {word: str(number) for word, number in NAMED.items()}
+    try:
+        number = int(named.get(str(text).lower(), text))
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is neither a number nor one of {', '.join(NAMED)}") from None
+    if abs(number) > HIGHEST:
+        raise typer.BadParameter(f"{number} is not between -{HIGHEST} and {HIGHEST}")
+    return number
+
+
 app = typer.Typer(
     name="sectune",
     help="Turn security-scan reports into a better local model.",
@@ -22,10 +38,12 @@ app = typer.Typer(
 runs_app = typer.Typer(help="The runs.", invoke_without_command=True)
 models_app = typer.Typer(help="The certified models.", no_args_is_help=True)
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+providers_app = typer.Typer(help="The places that can train.", invoke_without_command=True)
 dataset_app = typer.Typer(help="The training data.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 app.add_typer(models_app, name="models")
 app.add_typer(config_app, name="config")
+app.add_typer(providers_app, name="providers")
 app.add_typer(dataset_app, name="dataset")
 
 
@@ -49,19 +67,11 @@ def options(
 @app.command()
 def run() -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
-    from daemon.breaker import CrashLoop, guarded
-    from daemon.cli.screen import note
+    from daemon.cli import quick, running
 
-    try:
-        guarded(_supervise)
-    except CrashLoop as loop:  # exit code 0: launchd takes any other for a reason to start again
-        note(str(loop))
-
-
-def _supervise() -> None:
-    from daemon.supervisor import Supervisor
-
-    Supervisor(worlds.world().loaded.settings).run()
+    if worlds.config_file is None:
+        quick.begin_anew(worlds.world)
+    raise typer.Exit(running.run(lambda: worlds.world().loaded.settings))
 
 
 @app.command()
@@ -108,12 +118,19 @@ def restart() -> None:
 def submit(
     paths: Annotated[list[Path], typer.Argument(help="Reports, folders or archives.")],
     force: Annotated[bool, typer.Option(help="Train even if this was seen before.")] = False,
+    fresh_stage1: Annotated[
+        bool, typer.Option("--fresh-stage1", help="Train stage 1 anew, even if an earlier run's would do.")
+    ] = False,
+    priority: Annotated[
+        int, typer.Option(parser=_priority, metavar=PRIORITY, help="Which run goes first; 0 is normal.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Make one delivery of these files, at once and without the inbox."""
     from daemon.cli import deliveries
 
-    raise typer.Exit(deliveries.submit(worlds.world(), paths, force, json))
+    wish = deliveries.Wish(force, fresh_stage1, priority)
+    raise typer.Exit(deliveries.submit(worlds.world(), paths, wish, json))
 
 
 @app.command()
@@ -130,9 +147,9 @@ def inbox(
 @app.command()
 def status(json: Json = False) -> None:
     """What the daemon is doing: queue, step, progress, time left."""
-    from daemon.cli import overview
+    from daemon.cli import present
 
-    raise typer.Exit(overview.status(worlds.world(), json))
+    raise typer.Exit(present.status(worlds.world().view, json))
 
 
 @app.command()
@@ -198,6 +215,20 @@ def runs_cancel(run_id: RunId) -> None:
     from daemon.cli import steering
 
     raise typer.Exit(steering.ask(worlds.world(), run_id, "cancel"))
+
+
+# A negative priority looks like an option to the parser.
+@runs_app.command("prioritise", context_settings={"ignore_unknown_options": True})
+def runs_prioritise(
+    run_id: RunId,
+    priority: Annotated[
+        int, typer.Argument(parser=_priority, metavar=PRIORITY, help="Higher goes first; 0 is normal.")
+    ],
+) -> None:
+    """Have a run go before others, or behind them, from its next step on; what runs is not interrupted."""
+    from daemon.cli import steering
+
+    raise typer.Exit(steering.prioritise(worlds.world(), run_id, priority))
 
 
 @runs_app.command("resume")
@@ -310,11 +341,39 @@ def config_show(json: Json = False) -> None:
 
 
 @config_app.command("check")
-def config_check() -> None:
-    """Check the settings and say all that is wrong at once."""
+def config_check(
+    provider: Annotated[
+        str | None, typer.Option(help="Also ask this provider (`sectune providers`) what it says of them.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check the settings and say all that is wrong at once; exit code 2 if something is."""
+    if provider is not None:
+        from daemon.cli import providers
+
+        raise typer.Exit(providers.check(worlds.world(), provider, json))
     from daemon.cli import settings
 
     settings.check(worlds.world())
+
+
+@providers_app.callback()
+def providers_list(context: typer.Context, json: Json = False) -> None:
+    """The places that can train."""
+    if context.invoked_subcommand is None:
+        from daemon.cli import providers
+
+        providers.list_providers(json)
+
+
+@providers_app.command("show")
+def providers_show(
+    name: Annotated[str, typer.Argument(help="A provider's name, for example mlx.")], json: Json = False
+) -> None:
+    """What a provider can do: methods, ranges, parameters of its own."""
+    from daemon.cli import providers
+
+    providers.show(name, json)
 
 
 @app.command()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
+from config.settings import Settings
 from daemon.cli import screen
 from daemon.cli.world import FAILED, OK, World
 from daemon.intake import Desk, Intake
@@ -15,16 +17,41 @@ from jobs.findings.limits import limits_of
 from jobs.findings.parse import parse_paths
 
 
-def submit(world: World, paths: list[Path], force: bool, json: bool) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """What one submitted delivery is to be done with, other than the settings say.
+
+    Args:
+        force: Take files and findings that were seen before.
+        fresh_stage1: Train stage 1 even if an earlier run's would come out the same.
+        priority: Of its run; higher goes first.
+    """
+
+    force: bool = False
+    fresh_stage1: bool = False
+    priority: int = 0
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings that the run keeps as its own."""
+        if not self.fresh_stage1:
+            return settings
+        training = settings.training.model_copy(update={"reuse_stage1": False})
+        return settings.model_copy(update={"training": training})
+
+
+def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
     """Make one delivery of the named files; returns the exit code."""
     silence()
     found = _files(paths)
-    desk = Desk(world.loaded.settings, world.ledger, world.store, world.state / "staging", world.queue.ring)
+    settings = wish.settings(world.loaded.settings)
+    desk = Desk(settings, world.ledger, world.store, world.state / "staging", world.queue.ring)
     intake = Intake(desk)
     delivery = uuid.uuid4().hex
     with intake.alone():
         for path, root in found:
-            intake.receive(path, root, delivery, force)
+            intake.receive(path, root, delivery, wish.force)
+        if wish.priority:
+            desk.ledger.prioritise(delivery, wish.priority)
         run = intake.make_run(delivery)
     entries = world.ledger.of_delivery(delivery)
     if json:
@@ -35,7 +62,10 @@ def submit(world: World, paths: list[Path], force: bool, json: bool) -> int:
         for entry in entries:
             screen.say(f"{entry.state:10} {Path(entry.path).name}: {entry.reason}")
     if run is None:
-        screen.note(_why_no_run({entry.state for entry in entries}))
+        states = {entry.state for entry in entries}
+        screen.note(_why_no_run(states))
+        if wish.fresh_stage1 and "accepted" in states:  # the daemon makes that run with its own settings
+            screen.note("It will not remember --fresh-stage1: set training.reuse_stage1 to false until then.")
         return FAILED
     screen.note(f"Follow it with: sectune logs {run.run_id} -f")
     if world.daemon() is None:

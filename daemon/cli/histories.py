@@ -53,6 +53,8 @@ def show_run(world: World, run_id: str, json: bool) -> None:
         return
     screen.say(f"{run.run_id}  ", screen.styled(manifest.status, screen.STYLES.get(manifest.status, "bold")))
     screen.say(f"{run.folder.root}\nbase model {manifest.base_model}")
+    if manifest.priority:
+        screen.say(f"priority {manifest.priority}")
     if manifest.status_reason:
         screen.say(f"reason: {manifest.status_reason}")
     if manifest.status in ("failed", "needs_attention"):
@@ -76,7 +78,7 @@ def _show_steps(manifest: Manifest) -> None:
     rows = []
     for step in manifest.steps:
         took = seconds_between(step.started_at, step.ended_at) if step.started_at and step.ended_at else None
-        remark = step.error.message if step.error else step.reason or ""
+        remark = f"{step.error.message} {step.error.remedy}".strip() if step.error else step.reason or ""
         rows.append((step.name, step.status, step.attempts or "", screen.duration(took), remark))
     screen.say()
     screen.table(("step", "status", "begun", "took", "remark"), rows)

@@ -7,6 +7,7 @@ from typing import Any
 
 from daemon.cli import screen
 from daemon.cli.world import World
+from jobs.errors import OperatorError
 
 
 def show(world: World, json: bool) -> None:
@@ -31,6 +32,15 @@ def _value(values: dict[str, Any], name: str) -> str:
 
 
 def check(world: World) -> None:
-    """Loading has checked them all."""
+    """Loading has checked them all; what is left is what they need that is not installed.
+
+    Raises:
+        OperatorError: The queue's client is missing.
+    """
+    from jobs.queue import missing_client, remedy_of
+
+    storage = world.loaded.settings.queue.storage
+    if missing := missing_client(storage):
+        raise OperatorError(f"queue.storage is {storage}: {missing} is not installed.", remedy_of(storage))
     changed = sum(origin != "default" for origin in world.loaded.origins.values())
     screen.say(f"The settings are good: {len(world.loaded.origins)} in all, {changed} not at their default.")

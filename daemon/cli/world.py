@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from config.load import Loaded
+    from daemon.cli.present import View
     from daemon.ledger import Ledger
     from jobs.queue import Queue
     from jobs.runs.store import RunStore
@@ -41,6 +42,11 @@ class World:
         return self.state / "queue.db"
 
     @property
+    def has_queue(self) -> bool:
+        """Whether there is a queue to look at; looking creates none."""
+        return self.loaded.settings.queue.storage != "sqlite" or self.queue_file.exists()
+
+    @property
     def ledger(self) -> Ledger:
         """The inbox ledger; it is created."""
         from daemon.ledger import Ledger
@@ -56,7 +62,15 @@ class World:
         from jobs.queue import Queue
 
         private_folder(self.state)
-        return Queue(self.queue_file)
+        return Queue(self.queue_file, settings=self.loaded.settings.queue)
+
+    @property
+    def view(self) -> View:
+        """Where `status` looks."""
+        from daemon.cli.present import View
+
+        paths, reserve = self.loaded.settings.paths, self.loaded.settings.disk.reserve_mb * 1_000_000
+        return View(str(paths.inbox), str(paths.models_dir), str(self.state), reserve)
 
     @property
     def seen(self) -> Ledger | None:
@@ -80,9 +94,14 @@ def world() -> World:
     Raises:
         SettingsError: They are wrong.
     """
-    from config.load import load, state_dir
+    from config.cache import look_of
+    from config.load import load, state_dir, user_file
+    from config.snapshot import remember
 
+    before = look_of(str(config_file or user_file()))
     loaded = load(config_file)
+    if config_file is None:
+        remember(loaded, before)
     return World(loaded, state_dir(loaded.settings))
 
 
@@ -97,7 +116,10 @@ def exit_code_of(error: Exception) -> int | None:
         "DeliveryRefused": FAILED,
         "NetworkError": FAILED,
         "ChildFailed": FAILED,
+        "OutOfMemory": FAILED,
+        "GpuWatchdog": FAILED,
         "ServiceError": FAILED,
         "NoAnswer": FAILED,
     }
-    return codes.get(type(error).__name__)
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((codes[name] for name in names if name in codes), None)

@@ -45,6 +45,11 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     return settings.paths.state_dir.parent
 
 
+def created(home: Path) -> list[Path]:
+    """What is there now, besides the cache, which may be deleted at any time."""
+    return [path for path in home.iterdir() if path.name != "xdg_cache_home"]
+
+
 @pytest.fixture
 def sectune(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sectune:
     """The console script, arguments in, exit code and both streams out."""
@@ -101,7 +106,7 @@ def failed_run(make_run: MakeRun) -> Run:
 def test_looking_creates_nothing(sectune: Sectune, home: Path, words: list[str]) -> None:
     answer = sectune(*words)
     assert answer.code in (0, 1, 3)
-    assert list(home.iterdir()) == []
+    assert created(home) == []
 
 
 @pytest.mark.parametrize(
@@ -403,6 +408,16 @@ def test_what_was_seen_before_is_taken_only_by_force(
     assert [file["state"] for file in forced["files"]] == ["queued"]
 
 
+def test_a_submitted_delivery_can_ask_for_a_fresh_stage_1_without_changing_the_settings(
+    sectune: Sectune, tmp_path: Path, good: Callable[..., str], store: RunStore
+) -> None:
+    (tmp_path / "a.json").write_text(good())
+    fresh = sectune("submit", "--fresh-stage1", "--json", tmp_path / "a.json").json
+    usual = sectune("submit", "--force", "--json", tmp_path / "a.json").json
+    assert store.open(fresh["run_id"]).settings().training.reuse_stage1 is False
+    assert store.open(usual["run_id"]).settings().training.reuse_stage1 is True
+
+
 def test_submitting_what_is_no_report_says_so_without_speaking_of_force(
     sectune: Sectune, tmp_path: Path
 ) -> None:
@@ -439,7 +454,7 @@ def test_submitting_nothing_exits_4_and_creates_nothing(sectune: Sectune, home: 
     answer = sectune("submit", home / "none.json")
     assert answer.code == 4
     assert "none.json" in answer.err
-    assert list(home.iterdir()) == []
+    assert created(home) == []
 
 
 def test_parse_prints_the_shape_that_later_work_relies_on(
@@ -463,7 +478,7 @@ def test_a_full_disk_is_a_sentence_and_no_traceback(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "/some/file")
 
-    monkeypatch.setattr("daemon.cli.overview.status", full)
+    monkeypatch.setattr("daemon.cli.present.status", full)
     answer = sectune("status")
     assert (answer.code, answer.out) == (1, "")
     assert "No space left on device: /some/file" in answer.err

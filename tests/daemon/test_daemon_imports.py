@@ -19,6 +19,7 @@ DAEMON = [
     "daemon.cli.deliveries",
     "daemon.cli.histories",
     "daemon.cli.overview",
+    "daemon.cli.providers",
     "daemon.cli.settings",
     "daemon.cli.tailing",
     "jobs.chain",
@@ -45,3 +46,17 @@ def test_status_loads_neither_the_queue_nor_a_parser() -> None:
         heavy=["huey", "watchdog", "structlog", "jobs.findings.parse", "univers"],
     )
     assert loaded(code) == "[]"
+
+
+def test_status_that_has_a_snapshot_loads_nothing_that_is_slow_to_import() -> None:
+    slow = {"typer", "rich", "pydantic", "yaml", "structlog", "pathlib", "typing", "dataclasses", "hashlib"}
+    code = "import daemon.agent_path, daemon.cli.quick, daemon.cli.present, daemon.ledger_counts\n"
+    code += f"print(sorted({slow!r} & set(sys.modules)))"
+    alone = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.strip()
+    assert alone == "[]"

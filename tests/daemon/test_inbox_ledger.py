@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_only_what_was_not_read_yet_can_vanish(ledger: Ledger) -> None:
     ledger.mark_gone(A)
     ledger.mark_gone(Path("/inbox/b.json"))
     assert states(ledger) == [(str(A), "gone"), ("/inbox/b.json", "queued")]
-    assert ledger.unfinished() == []
+    assert ledger.unsettled() == []
 
 
 def test_closing_takes_the_named_entries_and_no_others(ledger: Ledger) -> None:
@@ -96,3 +97,27 @@ def test_the_newest_entries_are_the_ones_that_are_listed_in_their_order(ledger: 
 def test_every_name_can_be_written(name: bytes) -> None:
     path = Path(name.decode("utf-8", "surrogateescape"))
     assert shown(path).encode("utf-8").decode("utf-8") == shown(path)
+
+
+def test_what_is_written_together_is_one_commit_and_seen_by_its_writer_at_once(ledger: Ledger) -> None:
+    other = Ledger(ledger.path)
+    with ledger.together():
+        for number in range(5):
+            ledger.note(Path(f"/in/{number}"), Stamp(1, number, 1), "refused", "page")
+        assert ledger.counts() == {}  # asked by another connection, which does not see it yet
+        assert len(ledger.entries()) == 5
+        assert other.entries() == []
+    assert len(other.entries()) == 5
+
+
+def test_an_exception_in_the_middle_keeps_what_was_written_before(ledger: Ledger) -> None:
+    def broken_off() -> None:
+        with ledger.together():
+            ledger.note(Path("/in/a"), Stamp(1, 1, 1), "refused", "page")
+            ledger.note(Path("/in/b"), Stamp(1, 1, 1), "refused", "page", nonsense="x")
+
+    with pytest.raises(sqlite3.Error):
+        broken_off()
+    assert [entry.path for entry in ledger.entries()] == ["/in/a"]
+    ledger.note(Path("/in/c"), Stamp(1, 1, 1), "refused", "page")
+    assert len(ledger.entries()) == 2

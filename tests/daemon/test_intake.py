@@ -296,9 +296,14 @@ def test_recovery_leaves_a_submit_that_is_at_work_alone(
     (inbox / "a.json").write_text(good())
     with intake.alone():
         intake.receive(inbox / "a.json", inbox, delivery="submitted")
+        draft = files.temporary_beside(desk.store.root / "run")
+        draft.mkdir(parents=True)
+        (draft / ".driver.lock").write_text("pid 4711, which was killed\n")
         assert Intake(desk).recover() == []
         assert desk.store.list()[0] == []
-    assert len(intake.recover()) == 1
+        assert draft.exists()
+    (run,) = intake.recover()
+    assert [path.name for path in desk.store.root.iterdir()] == [run.run_id]
 
 
 def test_submitted_files_do_not_mix_with_the_open_delivery(

@@ -169,3 +169,83 @@ def test_waiting_gives_up_with_75_and_an_unknown_run_is_4(
     assert "daemon is not running" in err
     for words in (["wait"], ["runs", "pause"], ["runs", "cancel"], ["runs", "resume"], ["runs", "retry"]):
         assert sectune(*words, "nobody")[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("word", "number"), [("high", 10), ("7", 7), ("-7", -7), ("low", -10), ("NORMAL", 0)]
+)
+def test_a_priority_that_is_typed_is_in_the_manifest(
+    sectune: Sectune, make_run: Callable[..., Run], store: RunStore, word: str, number: int
+) -> None:
+    run = make_run()
+    code, out, _ = sectune("runs", "prioritise", run.run_id, word)
+    assert (code, store.open(run.run_id).manifest.priority) == (0, number)
+    assert f"has priority {number}" in out
+    assert not run.folder.wish.exists()
+
+
+@pytest.mark.parametrize("word", ["101", "urgent", "-101", "1.5"])
+def test_a_priority_that_is_none_is_refused(
+    sectune: Sectune, make_run: Callable[..., Run], store: RunStore, word: str
+) -> None:
+    run = make_run()
+    assert sectune("runs", "prioritise", run.run_id, word)[0] == 2
+    assert store.open(run.run_id).manifest.priority == 0
+
+
+def test_a_run_that_is_driven_gets_its_priority_from_its_driver(
+    sectune: Sectune, make_run: Callable[..., Run]
+) -> None:
+    run = make_run()
+    with run.driving("a worker"):
+        code, out, _ = sectune("runs", "prioritise", run.run_id, "high")
+        assert (code, control.wished(run.folder)) == (0, 10)
+        assert "once whoever drives it looks" in out
+        assert control.take_wish(run)
+    assert run.manifest.priority == 10
+
+
+def test_a_run_at_its_end_has_nothing_to_prioritise(sectune: Sectune, make_run: Callable[..., Run]) -> None:
+    run = set_status(make_run(), "completed")
+    code, _, err = sectune("runs", "prioritise", run.run_id, "high")
+    assert code == 1
+    assert "no step left" in err
+
+
+def test_the_queue_shows_the_urgent_run_first_and_its_priority(
+    sectune: Sectune, make_run: Callable[..., Run]
+) -> None:
+    first, second = make_run(delivery="a"), make_run(delivery="b")
+    sectune("runs", "prioritise", second.run_id, "high")
+    _, out, _ = sectune_ok(sectune, "queue", "--json")
+    rows = json.loads(out)["runs"]
+    assert [(row["run_id"], row["priority"]) for row in rows] == [(second.run_id, 10), (first.run_id, 0)]
+    _, out, _ = sectune_ok(sectune, "queue")
+    assert "priority" in out
+    _, out, _ = sectune_ok(sectune, "runs", "show", second.run_id)
+    assert "priority 10" in out
+
+
+def test_a_submitted_delivery_keeps_its_priority(
+    sectune: Sectune, store: RunStore, tmp_path: Any, good: Callable[..., str]
+) -> None:
+    (tmp_path / "a.json").write_text(good())
+    assert sectune("submit", str(tmp_path / "a.json"), "--priority", "low")[0] == 0
+    (run,) = store.list()[0]
+    assert run.manifest.priority == -10
+
+
+def test_a_disk_below_its_reserve_is_told_by_status(
+    sectune: Sectune, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run()
+    assert json.loads(sectune("status", "--json")[1])["full_disks"] == []
+    monkeypatch.setenv("SECTUNE__DISK__RESERVE_MB", "1000000")  # more than any disk of a test machine has
+    assert json.loads(sectune("status", "--json")[1])["full_disks"]
+    assert "too little room on the disk of" in sectune("status")[2]
+
+
+def sectune_ok(sectune: Sectune, *words: str) -> tuple[int, str, str]:
+    answer = sectune(*words)
+    assert answer[0] == 0, answer
+    return answer

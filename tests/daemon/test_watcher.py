@@ -15,6 +15,7 @@ from config.settings import Settings
 from daemon import intake as intake_module
 from daemon.intake import Desk, Intake
 from daemon.ledger import Stamp
+from daemon.power import Clocks
 from daemon.watcher import Settling, Watcher, candidates
 
 Good = Callable[..., str]
@@ -338,3 +339,34 @@ def test_without_events_the_scans_alone_go_on(
     (inbox / "a.json").write_text(good())
     live.start()
     assert eventually(lambda: len(rung) == 1)
+
+
+def test_the_inbox_is_scanned_at_once_after_the_machine_slept(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher.times = watcher.times.model_copy(update={"scan_seconds": 3600.0})
+    wall = [1000.0]
+    watcher._clocks = Clocks(lambda: wall[0], lambda: 5.0)
+    waiting = threading.Thread(target=watcher._wait, args=(False,))
+    waiting.start()
+    waiting.join(0.7)
+    assert waiting.is_alive()
+    wall[0] += 600.0  # the wall's clock went on, the machine's own did not
+    waiting.join(PATIENCE)
+    assert not waiting.is_alive()
+
+
+def test_a_storm_is_read_in_parts_and_what_changes_meanwhile_is_seen_before_it_is_read(
+    watcher: Watcher, inbox: Path, good: Good, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.watcher.RECEIVE_SECONDS", 0.0)
+    for name in "abc":
+        (inbox / f"{name}.json").write_text(good(name))
+    watcher.scan(100.0)
+    watcher.scan(105.0)
+    assert [state_of(watcher, f"{name}.json") for name in "abc"] == ["accepted", "settling", "settling"]
+    (inbox / "b.json").write_text(good("changed"))
+    watcher.scan(105.5)
+    assert [state_of(watcher, f"{name}.json") for name in "abc"] == ["accepted", "settling", "accepted"]
+    watcher.scan(110.5)
+    assert state_of(watcher, "b.json") == "accepted"

@@ -1,0 +1,140 @@
+"""`sectune status`: what is going on now, told in the time that Python takes to start.
+
+Everything this file imports at its head is light; what it needs of the settings comes with a `View`.
+"""
+
+# As in config/cache.py, no pathlib.
+# ruff: noqa: PTH110, PTH112, PTH118, PTH120
+from __future__ import annotations
+
+import os
+
+from daemon.cli import screen
+from jobs.locks import lock_holder
+from jobs.runs.summaries import Overview, overview
+
+TYPE_CHECKING = False  # see config/cache.py
+if TYPE_CHECKING:
+    from typing import Any
+
+OK, NOT_RUNNING = 0, 3
+PRESENT = ("settling", "accepted", "failed")  # states of the inbox in which something is still to come
+
+
+class View:
+    """Where to look, and how much room is to stay free on each disk (bytes)."""
+
+    def __init__(self, inbox: str, models_dir: str, state: str, reserve: int) -> None:
+        self.inbox = inbox
+        self.models_dir = models_dir
+        self.state = state
+        self.reserve = reserve
+
+    def runs(self) -> Overview:
+        """All runs, in a few words each."""
+        return overview(os.path.join(self.models_dir, "training-runs"))
+
+
+def status(view: View, json: bool) -> int:
+    """What is going on; exit code 3 if no daemon runs."""
+    facts = _facts(view)
+    if json:
+        screen.emit_json({**facts, "unreadable": [folder for folder, _ in facts["unreadable"]]})
+    else:
+        _tell(facts)
+    return OK if facts["daemon"] else NOT_RUNNING
+
+
+def _facts(view: View) -> dict[str, Any]:
+    runs = view.runs()
+    return {
+        "daemon": lock_holder(os.path.join(view.state, "daemon.lock")),
+        "agent": _agent(),
+        "inbox": {"path": view.inbox, "files": _counts(os.path.join(view.state, "inbox.db"))},
+        "queue": runs.unfinished,
+        "full_disks": _full_disks(view),
+        "needs_attention": runs.attention,
+        "unreadable": runs.unreadable,
+        "completed": runs.completed,
+    }
+
+
+def _agent() -> str | None:
+    from daemon.agent_path import agent_path
+
+    if not os.path.exists(agent_path()):
+        return None
+    from daemon.agent import state_in_words
+
+    return state_in_words()
+
+
+def _counts(ledger: str) -> dict[str, int]:
+    if not os.path.exists(ledger):
+        return {}
+    from daemon.ledger_counts import counts
+
+    return counts(ledger)
+
+
+def _full_disks(view: View) -> list[dict[str, str]]:
+    """Our folders on disks with less room than is to stay free: on a full one no run could say so itself."""
+    folders = (view.models_dir, view.state, view.inbox)
+    low = [folder for folder in folders if _free(folder) < view.reserve]
+    if not low:
+        return []
+    from jobs import disk
+
+    return [{"folder": folder, "free": f"{disk.in_words(_free(folder))} free"} for folder in low]
+
+
+def _free(folder: str) -> int:
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    holder, seen = facts["daemon"], facts["inbox"]["files"]
+    screen.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
+    if facts["agent"]:
+        screen.say(f"agent    {facts['agent']}")
+    present = ", ".join(f"{seen[state]} {state}" for state in PRESENT if seen.get(state))
+    screen.say(f"inbox    {facts['inbox']['path']}" + (f"  ({present})" if present else ""))
+    unfinished, attention = facts["queue"], facts["needs_attention"]
+    screen.say(
+        f"runs     {len(unfinished)} unfinished, {facts['completed']} completed, "
+        f"{len(attention)} need attention"
+    )
+    for run in (*unfinished, *attention):
+        _tell_run(run)
+    for low in facts["full_disks"]:
+        screen.note(f"too little room on the disk of {low['folder']}: {low['free']}")
+    for _, reason in facts["unreadable"]:
+        screen.note(f"unreadable run: {reason}")
+
+
+def _tell_run(run: dict[str, Any]) -> None:
+    screen.say(f"\n{run['run_id']}  {run['status']}  step {run['steps_done'] + 1} of {run['steps']}")
+    if run["status_reason"]:
+        screen.say(f"  {run['status_reason']}")
+    screen.say("  " + "  ".join(part for part in _parts(run["step"], run["progress"]) if part))
+    if run["status"] == "needs_attention":
+        screen.say(f"  once that is mended: sectune runs retry {run['run_id']}")
+
+
+def _parts(step: str | None, progress: dict[str, Any]) -> list[str]:
+    done, total = progress["iteration"], progress["iterations"]
+    loss, speed = progress["train_loss"], progress["tokens_per_second"]
+    memory, left = progress["peak_memory_gb"], progress["eta_seconds"]
+    return [
+        step or "",
+        progress["phase"] or "",
+        screen.bar(done, total),
+        f"{done}/{total}" if total and done else "",
+        f"loss {loss:.3f}" if loss is not None else "",
+        f"{speed:.0f} tokens/s" if speed is not None else "",
+        f"{memory:.2f} GB" if memory is not None else "",
+        f"{screen.duration(left)} left" if left is not None else "",
+    ]
