@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from jobs import files
@@ -87,12 +88,13 @@ class Shape:
     """A model's size.
 
     The default gives the output layer 16 % of the weights that are multiplied, OLMo-2-1B's share (205 of
-    1,279 million), and with it the share of memory that logits have beside activations.
+    1,279 million), and with it the share of memory that logits have beside activations. Heads have 128
+    dimensions, as OLMo-2's: with smaller ones softmax would weigh more than it does there.
     """
 
     hidden: int = 256
     layers: int = 6
-    heads: int = 8
+    heads: int = 2
     vocabulary: int = 4736
 
 
@@ -111,12 +113,13 @@ def fix(chance: random.Random, lines: int) -> Fix:
     return Fix(cwe, "\n".join(before) + "\n", "\n".join(after) + "\n")
 
 
-def lengths(chance: random.Random, count: int, mean: float, sigma: float) -> list[int]:
-    """Lines of `count` files, log-normally spread like real files'; the tail is cut at 20 times the mean."""
-    median = mean / math.exp(sigma * sigma / 2)
-    return [
-        max(8, round(min(20 * mean, chance.lognormvariate(math.log(median), sigma)))) for _ in range(count)
-    ]
+def lengths(count: int, mean: float, sigma: float) -> list[int]:
+    """Lines of `count` files, log-normally spread: the middles of `count` equally likely parts.
+
+    Quantiles instead of draws, so that few files stand for the whole spread and no seed decides.
+    """
+    normal = NormalDist(math.log(mean) - sigma * sigma / 2, sigma)
+    return [max(8, round(math.exp(normal.inv_cdf((n + 0.5) / count)))) for n in range(count)]
 
 
 def whole_file_row(each: Fix) -> Row:
