@@ -36,17 +36,18 @@ def run_demo(home: Path | None) -> int:
     scene.write_settings()
     screen.say(f"Everything of this demo is in {scene.home}. To look on from another terminal:")
     screen.say(f"  export SECTUNE_CONFIG={scene.config}\n  sectune status; sectune runs; sectune logs -f\n")
-    with _progress() as progress:
+    with progress_bars() as progress:
         _base_model(scene, progress)
-        with _daemon(scene) as process:
+        with running_daemon(scene) as process:
             scene.drop_delivery()
-            run = _watch(scene, progress, process)
+            run = watch(scene, progress, process)
     _report(scene, run.manifest)
     screen.note(f"\nThe demo took {screen.duration(time.monotonic() - began)}.")
     return OK if run.manifest.status == "completed" else FAILED
 
 
-def _progress() -> Progress:
+def progress_bars() -> Progress:
+    """Bars on stderr: what is done, a bar, facts, the time it took."""
     return Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=24),
@@ -73,7 +74,8 @@ def _base_model(scene: Scene, progress: Progress) -> None:
 
 
 @contextmanager
-def _daemon(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
+def running_daemon(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon with the scene's settings, ended at the end."""
     environment = {**os.environ, "SECTUNE_CONFIG": str(scene.config)}
     with (scene.home / "daemon.out").open("wb") as output:
         process = subprocess.Popen(
@@ -86,12 +88,25 @@ def _daemon(scene: Scene) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(timeout=30)
 
 
-def _watch(scene: Scene, progress: Progress, process: subprocess.Popen[bytes]) -> Run:
+def watch(
+    scene: Scene, progress: Progress, process: subprocess.Popen[bytes], patience: float = PATIENCE_SECONDS
+) -> Run:
+    """Draw the scene's one run until it ends.
+
+    Args:
+        scene: Whose run it is.
+        progress: Gets a bar for each step.
+        process: The daemon.
+        patience: Seconds to wait at most.
+
+    Raises:
+        OperatorError: The daemon ended, or patience did.
+    """
     store = RunStore(scene.models_dir)
     bars: dict[str, TaskID] = {
         "delivery": progress.add_task("delivery", total=None, facts="settling in the inbox")
     }
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise OperatorError(f"The daemon ended by itself; see {scene.home / 'daemon.out'}.")
@@ -101,9 +116,7 @@ def _watch(scene: Scene, progress: Progress, process: subprocess.Popen[bytes]) -
             if runs[0].manifest.status not in UNFINISHED:
                 return runs[0]
         time.sleep(0.3)
-    raise OperatorError(
-        f"The run did not end within {screen.duration(PATIENCE_SECONDS)}.", f"See {scene.home}."
-    )
+    raise OperatorError(f"The run did not end within {screen.duration(patience)}.", f"See {scene.home}.")
 
 
 def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> None:
@@ -129,9 +142,9 @@ def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> No
 def _report(scene: Scene, manifest: Manifest) -> None:
     screen.say()
     _table_of_reports(manifest)
-    _table_of_sources(manifest)
-    _table_of_examples(manifest)
-    _table_of_results(manifest)
+    table_of_sources(manifest)
+    table_of_examples(manifest)
+    table_of_results(manifest)
     if manifest.status != "completed":
         ended = screen.styled(f"The run ended as {manifest.status}", "red")
         screen.say("\n", ended, f": {manifest.status_reason}")
@@ -149,7 +162,8 @@ def _table_of_reports(manifest: Manifest) -> None:
     screen.say()
 
 
-def _table_of_sources(manifest: Manifest) -> None:
+def table_of_sources(manifest: Manifest) -> None:
+    """What each source gave, and why the rest was left out."""
     rows: list[tuple[str, Any, Any, str]] = []
     for source, facts in manifest.stage1.dataset_stats.get("per_source", {}).items():
         rows.append((source, facts["rows"], facts["examples"], _reasons(facts["dropped"])))
@@ -164,7 +178,8 @@ def _reasons(dropped: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counted)
 
 
-def _table_of_examples(manifest: Manifest) -> None:
+def table_of_examples(manifest: Manifest) -> None:
+    """The examples of each part, and the losses."""
     rows = []
     for number in (1, 2):
         stage = manifest.stage(number)
@@ -184,7 +199,8 @@ def _table_of_examples(manifest: Manifest) -> None:
     screen.say()
 
 
-def _table_of_results(manifest: Manifest) -> None:
+def table_of_results(manifest: Manifest) -> None:
+    """The scores of base model, stage 1 and stage 2."""
     scores = manifest.validation
     rows = [
         ("exact match, stage 1 test part", scores.base_score_stage1, scores.stage1_score, None),
