@@ -59,17 +59,18 @@ def test_a_mixed_delivery_trains_on_the_good_report_and_names_the_fate_of_each_o
     assert_complete(house, manifest)
     verdicts = {item.name: (item.verdict, item.reason) for item in manifest.inputs}
     assert verdicts["osv.json"][0] == "parsed"
-    assert all(verdicts[name][0] == "refused" for name in ("page.html", "empty.json", "cut.json"))
+    assert all(verdicts[name][0] == "refused" for name in ("page.html", "cut.json"))
     assert "HTML" in str(verdicts["page.html"][1])
-    assert "empty" in str(verdicts["empty.json"][1])
     listed = json.loads(house.command("inbox", "--json").stdout)["files"]
     states = {Path(item["path"]).name: item["state"] for item in listed}
     assert states == {
         "page.html": "refused",
-        "empty.json": "refused",
+        "empty.json": "settling",
         "cut.json": "refused",
         "osv.json": "queued",
     }
+    # Browsers reserve a download's name with an empty file: it waits, and keeps nobody from going on.
+    assert "empty" in next(item["reason"] for item in listed if item["path"].endswith("empty.json"))
     assert (inbox / "osv.json").read_bytes() == report.read_bytes()
     assert house.stop() == 0
     from mlx_lm import generate, load
