@@ -127,7 +127,10 @@ def _show_curve(run: Run, number: int) -> None:
 def _show_scores(manifest: Manifest) -> None:
     scores = manifest.validation
     rows = [
-        ("stage 1 test part", *_percent(scores.base_score_stage1, scores.stage1_score, None)),
+        (
+            "stage 1 test part",
+            *_percent(scores.base_score_stage1, scores.stage1_score, scores.stage2_score_on_stage1),
+        ),
         (
             "stage 2 test part",
             *_percent(scores.base_score_stage2, scores.stage1_score_on_stage2, scores.stage2_score),

@@ -203,7 +203,12 @@ def table_of_results(manifest: Manifest) -> None:
     """The scores of base model, stage 1 and stage 2."""
     scores = manifest.validation
     rows = [
-        ("exact match, stage 1 test part", scores.base_score_stage1, scores.stage1_score, None),
+        (
+            "exact match, stage 1 test part",
+            scores.base_score_stage1,
+            scores.stage1_score,
+            scores.stage2_score_on_stage1,
+        ),
         (
             "exact match, stage 2 test part",
             scores.base_score_stage2,

@@ -54,7 +54,14 @@ def _charts(folder: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
     rows = [_rows(folder.stage(number).metrics) for number in (1, 2)]
     scores = manifest.validation
     groups = [
-        ("stage 1's test part", {"base": scores.base_score_stage1, "stage1": scores.stage1_score}),
+        (
+            "stage 1's test part",
+            {
+                "base": scores.base_score_stage1,
+                "stage1": scores.stage1_score,
+                "stage2": scores.stage2_score_on_stage1,
+            },
+        ),
         (
             "stage 2's test part",
             {

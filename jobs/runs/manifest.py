@@ -166,6 +166,7 @@ class Validation(Part):
     base_score_stage1: float | None = None
     base_score_stage2: float | None = None
     stage1_score_on_stage2: float | None = None  # the stage 1 model on stage 2's test part
+    stage2_score_on_stage1: float | None = None  # the stage 2 model on stage 1's test part
     gates: list[Gate] = []
     validation_timestamp: Timestamp | None = None
 

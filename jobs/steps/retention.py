@@ -19,7 +19,9 @@ def run(job: Job) -> Sequence[Path]:
         raise Skip("stage 1's test part is empty, so retention was not measured")
     asked = answer_cases(job, ["stage1", "stage2"], test_file)
     results = write_results(job.folder.retention, asked.cases, asked.answers, "stage2", asked.sample)
-    exact = {label: figures["exact_matches"] for label, figures in results["models"].items()}
+    models = results["models"]
+    exact = {label: figures["exact_matches"] for label, figures in models.items()}
+    job.manifest.validation.stage2_score_on_stage1 = models["stage2"]["exact_match_percentage"]
     job.manifest.validation.retention_rate = retention_rate(exact["stage1"], exact["stage2"])
     job.manifest.validation.validation_timestamp = now()
     job.save()

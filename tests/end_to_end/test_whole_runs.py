@@ -57,6 +57,7 @@ def test_a_mixed_delivery_trains_on_the_good_report_and_names_the_fate_of_each_o
     house.start()
     manifest = house.wait_for_end()
     assert_complete(house, manifest)
+    assert manifest.validation.stage2_score_on_stage1 is not None
     verdicts = {item.name: (item.verdict, item.reason) for item in manifest.inputs}
     assert verdicts["osv.json"][0] == "parsed"
     assert all(verdicts[name][0] == "refused" for name in ("page.html", "cut.json"))
