@@ -41,9 +41,9 @@ demo: $(READY)
 learn: $(READY)
 	$(BIN)/python -m daemon.learn
 
-# The slow tests start daemons and kill them at the right moment: one at a time.
+# The slow tests start daemons and trainings: two at a time, a file each, whatever the machine has.
 test: quick
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 quick: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n auto
