@@ -83,7 +83,6 @@ class Learning(Scene):
             },
             "context_lines": 3,
             "quality_weight_multiplier": 1.0,
-            "replay_ratio": 0.3,
         }
         settings["training"] |= {
             "max_seq_length": LENGTH,
@@ -97,7 +96,7 @@ class Learning(Scene):
             "max_gradient_norm": 1.0,
         }
         settings["stage1"] = {"iters": self._of(600), "learning_rate": 2.0e-3, "batch_size": 12}
-        settings["stage2"] = {"iters": self._of(350), "learning_rate": 1.5e-3, "batch_size": 12}
+        settings["stage2"] = {"iters": self._of(350), "learning_rate": 4.0e-4, "batch_size": 12}
         settings["evaluation"] = {"extra_tokens": 8}
         settings["gates"] = {"better_than_current": False}
         settings["certify"] = {"family": "Learning-proof"}
