@@ -39,7 +39,7 @@ demo: $(READY)
 	$(BIN)/sectune demo
 
 learn: $(READY)
-	$(BIN)/python -m daemon.learn
+	$(BIN)/python -m benchmarks.learn
 
 # The slow tests start daemons and trainings: two at a time, a file each, whatever the machine has.
 test: quick

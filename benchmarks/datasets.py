@@ -339,12 +339,12 @@ def yardstick(folder: Path) -> dict[str, Any]:
 
 def build(folder: Path) -> dict[str, Any]:
     """Build stage 1 in its child process, as a run does."""
-    from jobs import children
+    from jobs.children import parent
 
     shutil.rmtree(folder / "work", ignore_errors=True)  # the receipt of an earlier measurement is no answer
-    task = children.Task("jobs.datasets.child", folder / "work", _payload(folder), folder / "build.log")
+    task = parent.Task("jobs.datasets.child", folder / "work", _payload(folder), folder / "build.log")
     begun = time.monotonic()
-    stats = children.drive(task, lambda _facts: None, lambda: False)
+    stats = parent.drive(task, lambda _facts: None, lambda: False)
     seconds = time.monotonic() - begun
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime

@@ -40,11 +40,11 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from benchmarks import blas
 from benchmarks.specimens import Shape, build_model, fix, window_rows
-from jobs.mlx.answers import Ending, Generated, Question
-from jobs.mlx.batches import assemble
 from jobs.mlx.evaluate import answer_all
-from jobs.mlx.examples import Encoded, tokenise
-from jobs.mlx.loss import AnswerLoss
+from jobs.mlx.reference_decoding import Ending, Generated, Question
+from jobs.mlx.training.batches import assemble
+from jobs.mlx.training.examples import Encoded, tokenise
+from jobs.mlx.training.loss import AnswerLoss
 
 SHAPE = Shape(hidden=64, layers=4, heads=1, vocabulary=1024)
 LINES, CONTEXT, EXTRA_TOKENS, BATCH = 30, 8, 64, 8  # windows and limit as in the settings' defaults

@@ -34,7 +34,7 @@ from typing import Any
 import yaml
 
 from config.load import load
-from jobs.chain import STEP_NAMES
+from jobs.pipeline.chain import STEP_NAMES
 from jobs.runs.folder import MANIFEST
 from jobs.runs.manifest import Output
 from jobs.runs.store import Delivery, RunStore

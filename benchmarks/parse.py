@@ -20,11 +20,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import jobs.findings.merge as merging  # noqa: E402 - the path is set above
-from jobs.findings import advisory, cwe, osv, packages, sarif_places, severity, trivy, versions, zap  # noqa: E402
+from jobs.findings.model import advisory, cwe, packages, severity, versions  # noqa: E402
 from jobs.findings.parse import parse_bytes  # noqa: E402
-from jobs.findings.reading import Reading, sha256  # noqa: E402
+from jobs.findings.scanners import osv, sarif_locations, trivy, zap  # noqa: E402
+from jobs.findings.scanners.reading import Reading, sha256  # noqa: E402
 
-MODULES = (advisory, cwe, merging, osv, packages, sarif_places, severity, trivy, versions, zap)
+MODULES = (advisory, cwe, merging, osv, packages, sarif_locations, severity, trivy, versions, zap)
 CACHES = [found for module in MODULES for found in vars(module).values() if hasattr(found, "cache_clear")]
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-from jobs import files
-from jobs.datasets.example import conversation, fence, prompt_text
-from jobs.datasets.hunks import groups_of_pair
-from jobs.datasets.public import TASK
+from jobs.datasets.examples.diff import groups_of_pair
+from jobs.datasets.examples.example import conversation, fence, prompt_text
+from jobs.datasets.public.render import TASK
+from jobs.fs import files
 
 Row = dict[str, Any]
 NOUNS = re.findall(
@@ -139,7 +139,7 @@ def build_model(folder: Path, rows: Sequence[Row], shape: Shape, seed: int) -> N
     from mlx_lm.models import olmo2
     from mlx_lm.utils import save_config, save_model
 
-    from jobs.mlx.tiny_model import build_tokenizer, model_config
+    from jobs.mlx.toy_models.tiny_model import build_tokenizer, model_config
 
     files.private_folder(folder)
     texts = (turn["content"] for row in rows for turn in row["messages"])

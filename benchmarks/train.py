@@ -47,8 +47,8 @@ from benchmarks.specimens import (
 )
 from config.job import of_stage
 from config.load import load as load_settings
-from jobs import files
-from jobs.providers.mlx import Mlx
+from jobs.fs import files
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Training
 
 MAX_SEQ_LENGTH = 2048
@@ -216,8 +216,8 @@ def _in_a_process(bench: Bench, side: str, work: Path, options: dict[str, Any]) 
 
 def _ours_child(options: dict[str, Any]) -> None:
     """The training child's own work; each report also tells the processor's time."""
-    from jobs.child import Assignment
-    from jobs.mlx import reports, train
+    from jobs.children.entry import Assignment
+    from jobs.mlx.training import reports, train
 
     tell = reports.Reports._tell
 
@@ -285,7 +285,7 @@ def _measured(reports: list[dict[str, Any]], examples: int) -> Measured:
 def _token_counts(bench: Bench, rows: list[Row], limit: int) -> dict[str, Any]:
     from transformers import AutoTokenizer
 
-    from jobs.mlx.examples import tokenise
+    from jobs.mlx.training.examples import tokenise
 
     tokenizer = AutoTokenizer.from_pretrained(bench.model)
     encoded = [tokenise(tokenizer, row["messages"]) for row in rows]

@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs import files
-from jobs.datasets.checkov_fixes import REMEDIES, mended, remedy_of
-from jobs.findings.archive import Limits
-from jobs.findings.finding import Finding
+from jobs.datasets.fixes.checkov.rules import REMEDIES, mended, remedy_of
+from jobs.findings.files.archive import Limits
+from jobs.findings.model.finding import Finding
 from jobs.findings.parse import parse_paths
+from jobs.fs import files
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data" / "datasets"
 SPECIMENS = DATA / "specimens"

@@ -14,8 +14,8 @@ import structlog
 from structlog.typing import Processor
 
 from daemon.readable import printable, readable
-from jobs import files
-from jobs.causes import is_full
+from jobs.diagnosis import is_full
+from jobs.fs import files
 
 if TYPE_CHECKING:
     from config.settings import Log

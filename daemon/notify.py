@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from jobs.moments import now
-from launchd.calls import ServiceError, call
+from jobs.clock import now
+from launchd.run_program import ServiceError, call
 
 if TYPE_CHECKING:
     from config.settings import Notify

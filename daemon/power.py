@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from jobs import files
-from launchd.calls import ServiceError, call
+from jobs.fs import files
+from launchd.run_program import ServiceError, call
 
 if TYPE_CHECKING:
     from config.settings import Power

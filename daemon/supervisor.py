@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from config.snapshot import state_of, version
-from daemon import endings
 from daemon import log as logs
-from daemon.intake import Desk, Intake
-from daemon.ledger import Ledger
+from daemon import run_end
+from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.ledger import Ledger
+from daemon.inbox.watcher import Watcher
 from daemon.power import LOOK_SECONDS, Warden
-from daemon.watcher import Watcher
-from jobs import files
-from jobs.causes import is_full
+from jobs.diagnosis import is_full
 from jobs.errors import SectuneError
-from jobs.place import DEVICE_LOCK, Place
+from jobs.fs import files
+from jobs.layout import DEVICE_LOCK, Place
 from jobs.queue import Queue, StoppableConsumer
 from jobs.runs.store import Run, RunStore
 
@@ -102,7 +102,7 @@ class Supervisor:
         intake = Intake(Desk(self.settings, ledger, self.store, self.state / "staging", queue.ring))
         intake.recover()
         self._recover_registry()
-        endings.make_up(self.store, self._tell)
+        run_end.make_up(self.store, self._tell)
         self.warden.look()  # before the first step: a daemon that starts on a battery starts no training
         warden = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
         reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
@@ -129,7 +129,7 @@ class Supervisor:
             log.error("the registry needs attention", error=str(error))
 
     def _ended(self, run: Run) -> None:
-        endings.ended(run, self._tell)
+        run_end.ended(run, self._tell)
 
     def _tell(self, run: Run) -> None:
         self.notifier.ended(run)
@@ -149,11 +149,11 @@ class Supervisor:
     def _stop(self, queue: Queue, threads: list[threading.Thread]) -> None:
         for thread in threads:
             thread.join(timeout=3)
-        from jobs import children
+        from jobs.children import parent
 
         for run in self.store.unfinished():
             step = run.manifest.progress.step
-            if step and (pid := children.living(run.folder.work(step))):
+            if step and (pid := parent.living(run.folder.work(step))):
                 log.info("a child goes on; the next daemon adopts it", run=run.run_id, step=step, child=pid)
         queue.close()
         log.info("daemon stopped")

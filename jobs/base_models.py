@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import BaseModelChoice
-from jobs import files
 from jobs.errors import ModelMissing, OperatorError
+from jobs.fs import files
 from jobs.runs.validation import check_full_model
 
 

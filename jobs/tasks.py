@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
-from jobs import causes, chain, files, precedence
+from jobs import diagnosis
 from jobs.errors import NotFoundError, OperatorError
-from jobs.job import Place
+from jobs.fs import files
+from jobs.pipeline import chain, priority
+from jobs.pipeline.context import Place
 from jobs.runs.manifest import UNFINISHED
 from jobs.runs.store import Run, RunStore
 
@@ -35,7 +37,7 @@ def advancing(
     """
 
     def advance(run_id: str) -> None:
-        if urgent := precedence.instead_of(store, run_id):
+        if urgent := priority.instead_of(store, run_id):
             drive(urgent)
             if not place.stopping():
                 _ring(ring, run_id)
@@ -58,7 +60,7 @@ def _ring(ring: Callable[[str], object], run_id: str) -> None:
     try:
         ring(run_id)
     except Exception as error:
-        if not causes.is_full(error):
+        if not diagnosis.is_full(error):
             raise
         # The manifest has it all; the reconciler rings again.
         log.warning("the disk is full, so nobody was rung for", run=run_id, error=str(error))
@@ -80,7 +82,7 @@ def _advance_once(
     except (NotFoundError, OperatorError) as error:
         log.error("run cannot be driven", error=str(error))
     except OSError as error:
-        if not causes.is_full(error):
+        if not diagnosis.is_full(error):
             raise
         log.error("the disk is full, not even the manifest could be written; tried again", error=str(error))
     return None
@@ -88,7 +90,7 @@ def _advance_once(
 
 def waiting_runs(store: RunStore) -> list[str]:
     """Runs that waited for the device; it may be free now. Those that wait for the network are left alone."""
-    runs = precedence.in_order(store.unfinished())
+    runs = priority.in_order(store.unfinished())
     return [run.run_id for run in runs if run.manifest.status == "waiting" and _not_begun(run)]
 
 
@@ -106,7 +108,7 @@ def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
     """
     return [
         run.run_id
-        for run in precedence.in_order(store.unfinished())
+        for run in priority.in_order(store.unfinished())
         if run.manifest.status in UNFINISHED
         and not (held and (run.manifest.status, run.manifest.status_reason) == ("waiting", held))
         and files.lock_holder(run.folder.driver_lock) is None

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from launchd.agent import DEFAULT_LABEL, check, property_list, render
-from launchd.calls import ServiceError, call
 from launchd.launchctl import DISABLED, FOR_NOW, IN_PROGRESS, LOADED_ALREADY, Launchctl
+from launchd.run_program import ServiceError, call
 from launchd.service import Clerk, State, refuse_root
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchd.calls import Answer, NoAnswer, ServiceError, call
+from launchd.run_program import Answer, NoAnswer, ServiceError, call
 
 NOT_LOADED = frozenset({3, 113})
 IN_PROGRESS = 36

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from launchd.calls import ServiceError
+from launchd.run_program import ServiceError
 
 STRANGER_SECONDS = 1.0  # an agent's own daemon lets go of its lock before launchd forgets it; a little slack
 

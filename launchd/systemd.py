@@ -7,7 +7,7 @@ import getpass
 import re
 from pathlib import Path
 
-from launchd.calls import Answer, NoAnswer, ServiceError, call
+from launchd.run_program import Answer, NoAnswer, ServiceError, call
 from launchd.service import Clerk, State, refuse_root
 
 UNIT = "sectune.service"

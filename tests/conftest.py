@@ -12,8 +12,8 @@ import pytest
 
 from config.load import load
 from config.settings import Settings
-from jobs.chain import STEP_NAMES
-from jobs.job import Place
+from jobs.pipeline.chain import STEP_NAMES
+from jobs.pipeline.context import Place
 from jobs.runs.folder import RunFolder
 from jobs.runs.store import Delivery, Run, RunStore
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.findings.archive import Limits
+from jobs.findings.files.archive import Limits
 from jobs.findings.parse import parse_paths
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,5 +16,5 @@ data=$(venv/bin/python -c 'from daemon.demo.scene import DATA; print(DATA)')
 venv/bin/sectune parse "$data/reports"
 venv/bin/sectune agent >"$folder/agent.plist" 2>/dev/null
 grep -q "venv/bin/sectune" "$folder/agent.plist"
-venv/bin/python -c 'import jobs.mlx.train, jobs.datasets.child'
+venv/bin/python -c 'import jobs.mlx.training.train, jobs.datasets.child'
 echo "the wheel installs and works"

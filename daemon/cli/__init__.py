@@ -30,13 +30,13 @@ def _answer() -> int | None:
 
 
 def _complain(error: Exception) -> None:
-    from daemon.cli.screen import complain
     from daemon.cli.world import exit_code_of
-    from jobs import causes
+    from daemon.terminal import complain
+    from jobs import diagnosis
     from jobs.errors import of_the_machine
 
     # A full disk or a missing permission is nobody's bug: a sentence helps, a traceback does not.
-    full = causes.of_exception(error) if causes.is_full(error) else None
+    full = diagnosis.of_exception(error) if diagnosis.is_full(error) else None
     known = full or of_the_machine(error) or error
     code = exit_code_of(known)
     if code is None:

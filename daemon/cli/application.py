@@ -16,7 +16,7 @@ PRIORITY = "N|high|normal|low"
 
 
 def _priority(text: str | int) -> int:
-    from jobs.precedence import HIGHEST, NAMED
+    from jobs.pipeline.priority import HIGHEST, NAMED
 
     named = {word: str(number) for word, number in NAMED.items()}
     try:

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import World
-from jobs import base_models, children, files
-from jobs.datasets import sources as public_sources
-from jobs.datasets.reasons import DROP_REASONS
+from jobs import base_models
+from jobs.children import parent
+from jobs.datasets.examples.drop_reasons import DROP_REASONS
+from jobs.datasets.public import sources as public_sources
 from jobs.datasets.request import Source, Stage1Request, Stage2Request, sources_of
 from jobs.errors import ChildFailed, DeliveryRefused, NotFoundError, OperatorError
-from jobs.findings.limits import limits_of
+from jobs.findings.files.limits import limits_of
 from jobs.findings.parse import parse_paths
+from jobs.fs import files
 
 MODULE = "jobs.datasets.child"
 PARTS = ("train", "valid", "test")
@@ -78,7 +80,7 @@ def build(world: World, wanted: Build, json: bool) -> None:
             if wanted.stage == 1
             else _stage2_request(world, wanted, out, work)
         )
-        task = children.Task(
+        task = parent.Task(
             module=MODULE,
             work=files.private_folder(work / "child"),
             payload={"stage": wanted.stage, "request": request.to_json()},
@@ -87,20 +89,20 @@ def build(world: World, wanted: Build, json: bool) -> None:
         stats = _driven(task)
     files.write_json(stats_beside(out), stats)
     if json:
-        screen.emit_json(stats)
+        terminal.emit_json(stats)
     else:
         _say(_counted(out, stats))
 
 
-def _driven(task: children.Task) -> dict[str, Any]:
+def _driven(task: parent.Task) -> dict[str, Any]:
     progress = _Progress()
     try:
-        return children.drive(task, progress, lambda: False)
+        return parent.drive(task, progress, lambda: False)
     except BaseException as error:
-        children.stop(task.work)  # it has a session of its own, so Ctrl-C does not reach it
+        parent.stop(task.work)  # it has a session of its own, so Ctrl-C does not reach it
         if isinstance(error, ChildFailed):  # what it printed is in a folder that goes away now
             for line in getattr(error, "__notes__", []):
-                screen.note(line)
+                terminal.note(line)
         raise
     finally:
         progress.end()
@@ -116,10 +118,10 @@ class _Progress:
     def __call__(self, facts: dict[str, Any]) -> None:
         phase, done, total = str(facts.get("phase", "")), facts.get("iteration"), facts.get("iterations")
         if self._live:
-            sys.stderr.write(f"\r\x1b[K{phase} {screen.bar(done, total)} {done or ''}")
+            sys.stderr.write(f"\r\x1b[K{phase} {terminal.bar(done, total)} {done or ''}")
             sys.stderr.flush()
         elif phase != self._phase:
-            screen.note(f"{phase} ...")
+            terminal.note(f"{phase} ...")
         self._phase = phase
 
     def end(self) -> None:
@@ -189,7 +191,7 @@ def _stage2_request(world: World, wanted: Build, out: Path, work: Path) -> Stage
     parsed = parse_paths(wanted.reports, limits_of(settings), source=wanted.checkout)
     for report in parsed.files:
         if report.verdict == "refused":
-            screen.note(f"{report.path}: {report.verdict}: {report.reason}")
+            terminal.note(f"{report.path}: {report.verdict}: {report.reason}")
     if not parsed.findings:
         raise DeliveryRefused("The reports hold no findings.", "See what each gave: sectune parse PATH ...")
     findings = work / "findings.jsonl"
@@ -276,11 +278,11 @@ def show(world: World, target: str, stage: int | None, view: View, json: bool) -
         for _, (part, number, row) in zip(range(view.count), _chosen(place.folder, view), strict=False)
     ]
     if json:
-        screen.emit_json(
+        terminal.emit_json(
             {"examples": [{"part": part, "number": number, **row} for part, number, row in found]}
         )
     elif not found:
-        screen.note("No example matches.")
+        terminal.note("No example matches.")
     else:
         sys.stdout.write("\n".join(_readable(*each) for each in found))
 
@@ -317,7 +319,7 @@ def stats(world: World, target: str, stage: int | None, json: bool) -> None:
     place = place_of(world, target, stage)
     counted = _counted(place.folder, place.stats)
     if json:
-        screen.emit_json(counted)
+        terminal.emit_json(counted)
     else:
         _say(counted)
 
@@ -348,7 +350,7 @@ def _count(kinds: dict[str, Counter[str]], facts: dict[str, Any]) -> None:
 
 def _say(counted: dict[str, Any]) -> None:
     parts = counted["parts"]
-    screen.table(
+    terminal.table(
         ("part", "rows", "distinct"), [(part, parts[part]["rows"], parts[part]["distinct"]) for part in PARTS]
     )
     for name in KINDS:
@@ -357,37 +359,37 @@ def _say(counted: dict[str, Any]) -> None:
             totals.update(parts[part][f"by_{name}"])
         shown = [key for key, _ in totals.most_common(TOP)]
         rows = [(key, *(parts[part][f"by_{name}"].get(key, 0) for part in PARTS)) for key in shown]
-        screen.say()
-        screen.table((name, *PARTS), rows)
+        terminal.say()
+        terminal.table((name, *PARTS), rows)
         if len(totals) > TOP:
-            screen.say(f"and {len(totals) - TOP} more (--json lists all)")
+            terminal.say(f"and {len(totals) - TOP} more (--json lists all)")
     if counted["dataset_stats"] is None:
-        screen.note("Drops and lengths are not known: nobody kept this build's statistics.")
+        terminal.note("Drops and lengths are not known: nobody kept this build's statistics.")
     else:
         _say_build(counted["dataset_stats"])
 
 
 def _say_build(stats: dict[str, Any]) -> None:
     dropped = sorted(stats["dropped"].items(), key=lambda item: (-item[1], item[0]))
-    screen.say()
-    screen.table(
+    terminal.say()
+    terminal.table(
         ("left out", "count", "counted by", "why"),
         [(name, count, *DROP_REASONS.get(name, ("", ""))) for name, count in dropped],
     )
     histogram = stats.get("token_histogram", [])
     most = max((step["examples"] for step in histogram), default=0)
-    screen.say()
-    screen.table(
+    terminal.say()
+    terminal.table(
         ("tokens up to", "examples", ""),
         [(step["up_to"], step["examples"], _bar(step["examples"], most)) for step in histogram],
     )
     redacted = stats.get("redacted")
     if redacted:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in redacted["by_kind"].items()) or "none"
-        screen.say(f"\nsecrets redacted in {redacted['examples']} examples: {kinds}")
+        terminal.say(f"\nsecrets redacted in {redacted['examples']} examples: {kinds}")
     cache = stats.get("cache")
     if cache:
-        screen.say(f"cache: {'hit' if cache['hit'] else 'built'} {cache['key'] or '(no key: not pinned)'}")
+        terminal.say(f"cache: {'hit' if cache['hit'] else 'built'} {cache['key'] or '(no key: not pinned)'}")
 
 
 def _bar(count: int, most: int) -> str:

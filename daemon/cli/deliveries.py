@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings import Settings
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import FAILED, OK, World
-from daemon.intake import Desk, Intake
+from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.watcher import candidates
 from daemon.log import silence
-from daemon.watcher import candidates
 from jobs.errors import NotFoundError
-from jobs.findings.limits import limits_of
+from jobs.findings.files.limits import limits_of
 from jobs.findings.parse import parse_paths
 
 
@@ -55,21 +55,23 @@ def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
         run = intake.make_run(delivery)
     entries = world.ledger.of_delivery(delivery)
     if json:
-        screen.emit_json(
+        terminal.emit_json(
             {"run_id": run.run_id if run else None, "files": [entry.to_json() for entry in entries]}
         )
     else:
         for entry in entries:
-            screen.say(f"{entry.state:10} {Path(entry.path).name}: {entry.reason}")
+            terminal.say(f"{entry.state:10} {Path(entry.path).name}: {entry.reason}")
     if run is None:
         states = {entry.state for entry in entries}
-        screen.note(_why_no_run(states))
+        terminal.note(_why_no_run(states))
         if wish.fresh_stage1 and "accepted" in states:  # the daemon makes that run with its own settings
-            screen.note("It will not remember --fresh-stage1: set training.reuse_stage1 to false until then.")
+            terminal.note(
+                "It will not remember --fresh-stage1: set training.reuse_stage1 to false until then."
+            )
         return FAILED
-    screen.note(f"Follow it with: sectune logs {run.run_id} -f")
+    terminal.note(f"Follow it with: sectune logs {run.run_id} -f")
     if world.daemon() is None:
-        screen.note("The daemon is not running; the run waits until you start it: sectune run")
+        terminal.note("The daemon is not running; the run waits until you start it: sectune run")
     return OK
 
 
@@ -108,7 +110,7 @@ def _complete_files(folder: Path) -> list[Path]:
         if waits_for is None:
             files.append(path)
         else:
-            screen.note(f"left out: {path} waits for {waits_for}")
+            terminal.note(f"left out: {path} waits for {waits_for}")
     return files
 
 
@@ -117,10 +119,10 @@ def inbox(world: World, limit: int, json: bool) -> None:
     ledger = world.seen
     entries = ledger.entries(limit=limit) if ledger else []
     if json:
-        screen.emit_json({"files": [entry.to_json() for entry in entries]})
+        terminal.emit_json({"files": [entry.to_json() for entry in entries]})
         return
     if not entries:
-        screen.note(f"Nothing was seen yet. Drop reports into {world.loaded.settings.paths.inbox}")
+        terminal.note(f"Nothing was seen yet. Drop reports into {world.loaded.settings.paths.inbox}")
         return
     rows: list[tuple[str, ...]] = []
     for entry in entries:
@@ -133,7 +135,7 @@ def inbox(world: World, limit: int, json: bool) -> None:
                 for member in entry.members
                 if member["verdict"] == "refused"
             ]
-    screen.table(("when (UTC)", "state", "file", "reason"), rows)
+    terminal.table(("when (UTC)", "state", "file", "reason"), rows)
 
 
 def parse(world: World, paths: list[Path], source: Path | None, json: bool) -> None:
@@ -141,9 +143,9 @@ def parse(world: World, paths: list[Path], source: Path | None, json: bool) -> N
     settings = world.loaded.settings
     parsed = parse_paths(paths, limits_of(settings), source=source or settings.findings.source)
     if json:
-        screen.emit_json(parsed.to_json())
+        terminal.emit_json(parsed.to_json())
         return
-    screen.table(
+    terminal.table(
         ("file", "verdict", "tool", "format", "findings", "reason"),
         [
             (
@@ -158,9 +160,9 @@ def parse(world: World, paths: list[Path], source: Path | None, json: bool) -> N
         ],
     )
     raw = sum(report.raw_findings for report in parsed.files)
-    screen.say(f"\n{len(parsed.files)} files, {raw} findings, {len(parsed.findings)} of them distinct")
+    terminal.say(f"\n{len(parsed.files)} files, {raw} findings, {len(parsed.findings)} of them distinct")
     if found := parsed.context:
-        screen.note(
+        terminal.note(
             f"{found.found} of {found.places} places were found in the checkout, {found.missing} were not, "
             f"{found.different} hold other code"
         )

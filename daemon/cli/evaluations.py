@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import BUSY, OK, World
-from jobs import base_models, children, files
+from jobs import base_models
+from jobs.children import parent
 from jobs.errors import NotFoundError, OperatorError
 from jobs.evaluation.answering import MODULE, Answered, Exam, Examinee, sit
 from jobs.evaluation.cases import load_cases
 from jobs.evaluation.report import RESULTS_NAME, write_results
+from jobs.fs import files
 from jobs.registry.catalogue import find_model
 
 COLUMNS = ("model", "cases", "exact", "95 %", "normalised", "similarity", "BLEU-4", "parses", "copied", "cut")
@@ -61,9 +63,9 @@ def evaluate(world: World, target: str, data: Path, max_cases: int | None, json:
     exam = Exam(candidates.model, candidates.examinees, data.absolute(), home / "child" / "answers.jsonl")
     try:
         answered = sit(exam, settings, lambda request: _drive(world, home, request))
-    except children.DeviceBusy as busy:
-        screen.note(f"sectune: the device is taken by {busy.holder}.")
-        screen.note("  Call this again when it is free: sectune status")
+    except parent.DeviceBusy as busy:
+        terminal.note(f"sectune: the device is taken by {busy.holder}.")
+        terminal.note("  Call this again when it is free: sectune status")
         return BUSY
     _show(_results(home, answered, candidates.main), home, json)
     return OK
@@ -123,7 +125,7 @@ def _home(world: World, candidates: Candidates, data: Path) -> Path:
 
 
 def _drive(world: World, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    task = children.Task(
+    task = parent.Task(
         module=MODULE,
         work=home / "child",
         payload=request,
@@ -132,9 +134,9 @@ def _drive(world: World, home: Path, request: Mapping[str, Any]) -> dict[str, An
         preload=world.loaded.settings.training.preload_library,
     )
     try:
-        return children.drive(task, _shown, lambda: False)
+        return parent.drive(task, _shown, lambda: False)
     except KeyboardInterrupt:
-        children.stop(task.work)  # it has a session of its own, so Ctrl-C does not reach it
+        parent.stop(task.work)  # it has a session of its own, so Ctrl-C does not reach it
         raise
     finally:
         if sys.stderr.isatty():
@@ -144,7 +146,7 @@ def _drive(world: World, home: Path, request: Mapping[str, Any]) -> dict[str, An
 def _shown(facts: dict[str, Any]) -> None:
     """One line that changes, for a person who waits."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{facts['phase']} {screen.bar(facts['iteration'], facts['iterations'])}")
+        sys.stderr.write(f"\r\x1b[K{facts['phase']} {terminal.bar(facts['iteration'], facts['iterations'])}")
         sys.stderr.flush()
 
 
@@ -156,12 +158,12 @@ def _show(results: dict[str, Any], home: Path, json: bool) -> None:
     path = home / "evaluation" / RESULTS_NAME
     if json:
         shown = {key: value for key, value in results.items() if key != "detailed_results"}
-        screen.emit_json({**shown, "results": str(path)})
+        terminal.emit_json({**shown, "results": str(path)})
         return
-    screen.table(COLUMNS, [_row(label, figures) for label, figures in results["models"].items()])
+    terminal.table(COLUMNS, [_row(label, figures) for label, figures in results["models"].items()])
     if sample := results["sample"]:
-        screen.note(f"{sample['cases']} of {sample['all_cases']} cases, drawn with seed {sample['seed']}")
-    screen.note(f"Each case and its answers: {path.parent}")
+        terminal.note(f"{sample['cases']} of {sample['all_cases']} cases, drawn with seed {sample['seed']}")
+    terminal.note(f"Each case and its answers: {path.parent}")
 
 
 def _row(label: str, figures: dict[str, Any]) -> tuple[str, ...]:
@@ -169,12 +171,12 @@ def _row(label: str, figures: dict[str, Any]) -> tuple[str, ...]:
     return (
         label,
         str(figures["total_examples"]),
-        screen.number(figures["exact_match_percentage"], 1, " %"),
+        terminal.number(figures["exact_match_percentage"], 1, " %"),
         f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "-",
-        screen.number(figures["normalised_match_percentage"], 1, " %"),
-        screen.number(figures["avg_edit_similarity"]),
-        screen.number(figures["avg_bleu4"]),
-        screen.number(figures["parses_percentage"], 1, " %"),
-        screen.number(figures["copied_percentage"], 1, " %"),
-        screen.number(figures["truncated_percentage"], 1, " %"),
+        terminal.number(figures["normalised_match_percentage"], 1, " %"),
+        terminal.number(figures["avg_edit_similarity"]),
+        terminal.number(figures["avg_bleu4"]),
+        terminal.number(figures["parses_percentage"], 1, " %"),
+        terminal.number(figures["copied_percentage"], 1, " %"),
+        terminal.number(figures["truncated_percentage"], 1, " %"),
     )

@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 
 import typer
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import World
-from jobs import files
 from jobs.errors import NotFoundError
-from jobs.findings.finding import PROVENANCES, Finding, SeverityLevel
+from jobs.findings.model.finding import PROVENANCES, Finding, SeverityLevel
+from jobs.fs import files
 
 SEVERITIES: tuple[str, ...] = typing.get_args(SeverityLevel)
 
@@ -91,12 +91,14 @@ def findings(world: World, run_id: str, wanted: Wanted, json: bool) -> None:
     chosen = [finding for finding in every if wanted.fits(finding)]
     if json:
         shown = [finding.to_json() for finding in chosen]
-        screen.emit_json({"run_id": run.run_id, "findings": shown, "chosen": len(chosen), "all": len(every)})
+        terminal.emit_json(
+            {"run_id": run.run_id, "findings": shown, "chosen": len(chosen), "all": len(every)}
+        )
         return
     if chosen:
         ordered = sorted(chosen, key=lambda finding: SEVERITIES.index(finding.severity.level))
-        screen.table(("severity", "tool", "rule", "cwe", "where", "fix", "title"), map(_row, ordered))
-    screen.note(f"{len(chosen)} of {len(every)} findings of run {run.run_id}")
+        terminal.table(("severity", "tool", "rule", "cwe", "where", "fix", "title"), map(_row, ordered))
+    terminal.note(f"{len(chosen)} of {len(every)} findings of run {run.run_id}")
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import FAILED, OK, World
-from jobs import files
+from jobs.fs import files
 from jobs.reporting.charts import sparkline
 from jobs.runs.manifest import Manifest, seconds_between
 from jobs.runs.validation import Check, check_adapters, check_full_model, check_training_data
@@ -20,13 +20,13 @@ def list_runs(world: World, json: bool) -> None:
     """Every run with its scores."""
     runs, unreadable = world.store.list()
     if json:
-        screen.emit_json({"runs": [run.manifest.model_dump(mode="json") for run in runs]})
+        terminal.emit_json({"runs": [run.manifest.model_dump(mode="json") for run in runs]})
     elif runs:
-        screen.table(("run", "status", "step", "stage 1", "stage 2", "retention", "took"), map(_row, runs))
+        terminal.table(("run", "status", "step", "stage 1", "stage 2", "retention", "took"), map(_row, runs))
     else:
-        screen.note("There is no run yet.")
+        terminal.note("There is no run yet.")
     for item in unreadable:
-        screen.note(f"unreadable run: {item.reason}")
+        terminal.note(f"unreadable run: {item.reason}")
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -37,10 +37,10 @@ def _row(run: Run) -> tuple[str, ...]:
         run.run_id,
         manifest.status,
         step.name if step else "-",
-        screen.number(scores.stage1_score, 1, " %"),
-        screen.number(scores.stage2_score, 1, " %"),
-        screen.number(scores.retention_rate, 1, " %"),
-        screen.duration(manifest.total_duration_seconds),
+        terminal.number(scores.stage1_score, 1, " %"),
+        terminal.number(scores.stage2_score, 1, " %"),
+        terminal.number(scores.retention_rate, 1, " %"),
+        terminal.duration(manifest.total_duration_seconds),
     )
 
 
@@ -49,17 +49,19 @@ def show_run(world: World, run_id: str, json: bool) -> None:
     run = world.store.open(run_id)
     manifest = run.manifest
     if json:
-        screen.emit_json(manifest.model_dump(mode="json"))
+        terminal.emit_json(manifest.model_dump(mode="json"))
         return
-    screen.say(f"{run.run_id}  ", screen.styled(manifest.status, screen.STYLES.get(manifest.status, "bold")))
-    screen.say(f"{run.folder.root}\nbase model {manifest.base_model}")
+    terminal.say(
+        f"{run.run_id}  ", terminal.styled(manifest.status, terminal.STYLES.get(manifest.status, "bold"))
+    )
+    terminal.say(f"{run.folder.root}\nbase model {manifest.base_model}")
     if manifest.priority:
-        screen.say(f"priority {manifest.priority}")
+        terminal.say(f"priority {manifest.priority}")
     if manifest.status_reason:
-        screen.say(f"reason: {manifest.status_reason}")
+        terminal.say(f"reason: {manifest.status_reason}")
     if manifest.status in ("failed", "needs_attention"):
-        screen.say(f"what led to it: sectune logs {run.run_id}")
-        screen.say(f"once that is mended: sectune runs retry {run.run_id}")
+        terminal.say(f"what led to it: sectune logs {run.run_id}")
+        terminal.say(f"once that is mended: sectune runs retry {run.run_id}")
     _show_inputs(manifest)
     _show_steps(manifest)
     _show_stages(run)
@@ -70,8 +72,8 @@ def _show_inputs(manifest: Manifest) -> None:
     rows = [
         (item.name, item.verdict, item.tool, item.findings, item.reason or "") for item in manifest.inputs
     ]
-    screen.say()
-    screen.table(("report", "verdict", "tool", "findings", "reason"), rows)
+    terminal.say()
+    terminal.table(("report", "verdict", "tool", "findings", "reason"), rows)
 
 
 def _show_steps(manifest: Manifest) -> None:
@@ -79,15 +81,15 @@ def _show_steps(manifest: Manifest) -> None:
     for step in manifest.steps:
         took = seconds_between(step.started_at, step.ended_at) if step.started_at and step.ended_at else None
         remark = f"{step.error.message} {step.error.remedy}".strip() if step.error else step.reason or ""
-        rows.append((step.name, step.status, step.attempts or "", screen.duration(took), remark))
-    screen.say()
-    screen.table(("step", "status", "begun", "took", "remark"), rows)
+        rows.append((step.name, step.status, step.attempts or "", terminal.duration(took), remark))
+    terminal.say()
+    terminal.table(("step", "status", "begun", "took", "remark"), rows)
     progress = manifest.progress
     step_now = manifest.next_step()
     if step_now and progress.iterations and (progress.step, step_now.status) == (step_now.name, "running"):
-        screen.say(
-            f"{progress.step}: {screen.bar(progress.iteration, progress.iterations)} "
-            f"{progress.iteration}/{progress.iterations}, {screen.duration(progress.eta_seconds)} left"
+        terminal.say(
+            f"{progress.step}: {terminal.bar(progress.iteration, progress.iterations)} "
+            f"{progress.iteration}/{progress.iterations}, {terminal.duration(progress.eta_seconds)} left"
         )
 
 
@@ -104,13 +106,15 @@ def _show_stages(run: Run) -> None:
                 stage.dataset_stats.get("validation_examples"),
                 stage.dataset_stats.get("test_examples"),
                 stage.training_params.get("iters"),
-                screen.number(measured.get("first_train_loss")),
-                screen.number(measured.get("final_train_loss")),
-                screen.number(measured.get("final_valid_loss")),
+                terminal.number(measured.get("first_train_loss")),
+                terminal.number(measured.get("final_train_loss")),
+                terminal.number(measured.get("final_valid_loss")),
             )
         )
-    screen.say()
-    screen.table(("", "train", "valid", "test", "iterations", "first loss", "last loss", "valid loss"), rows)
+    terminal.say()
+    terminal.table(
+        ("", "train", "valid", "test", "iterations", "first loss", "last loss", "valid loss"), rows
+    )
     for number in (1, 2):
         _show_curve(run, number)
 
@@ -121,7 +125,7 @@ def _show_curve(run: Run, number: int) -> None:
     curve = sparkline([row["train_loss"] for row in rows if row.get("train_loss") is not None])
     origin = run.manifest.stage(number).reused_from
     if curve:
-        screen.say(f"loss of stage {number}  {curve}" + (f"  (taken over from {origin})" if origin else ""))
+        terminal.say(f"loss of stage {number}  {curve}" + (f"  (taken over from {origin})" if origin else ""))
 
 
 def _show_scores(manifest: Manifest) -> None:
@@ -136,16 +140,16 @@ def _show_scores(manifest: Manifest) -> None:
             *_percent(scores.base_score_stage2, scores.stage1_score_on_stage2, scores.stage2_score),
         ),
     ]
-    screen.say()
-    screen.table(("exact match", "base", "stage 1", "stage 2"), rows)
-    screen.say(f"retention {screen.number(scores.retention_rate, 1, ' %')}")
+    terminal.say()
+    terminal.table(("exact match", "base", "stage 1", "stage 2"), rows)
+    terminal.say(f"retention {terminal.number(scores.retention_rate, 1, ' %')}")
     if manifest.certified:
         state = "in use (CURRENT)" if manifest.certified.activated else "not activated"
-        screen.say(f"certified as {manifest.certified.name}, {state}")
+        terminal.say(f"certified as {manifest.certified.name}, {state}")
 
 
 def _percent(*values: float | None) -> list[str]:
-    return [screen.number(value, 1, " %") for value in values]
+    return [terminal.number(value, 1, " %") for value in values]
 
 
 def validate_run(world: World, run_id: str, json: bool) -> int:
@@ -153,12 +157,12 @@ def validate_run(world: World, run_id: str, json: bool) -> int:
     run = world.store.open(run_id)
     checks = [*_outputs(run), *_folders(run)]
     if json:
-        screen.emit_json({"run_id": run.run_id, "checks": [check.to_json() for check in checks]})
+        terminal.emit_json({"run_id": run.run_id, "checks": [check.to_json() for check in checks]})
     else:
         bad = [check for check in checks if not check.passed]
         for check in bad:
-            screen.say(screen.styled("FAIL", "red"), f" {check.name}: {check.detail}")
-        screen.say(f"{len(checks)} checks, {len(bad)} failed")
+            terminal.say(terminal.styled("FAIL", "red"), f" {check.name}: {check.detail}")
+        terminal.say(f"{len(checks)} checks, {len(bad)} failed")
     return OK if all(check.passed for check in checks) else FAILED
 
 
@@ -191,10 +195,10 @@ def list_models(world: World, json: bool) -> None:
 
     models = listed(world.loaded.settings.paths.models_dir / "certified")
     if json:
-        screen.emit_json({"models": [asdict(model) for model in models]})
+        terminal.emit_json({"models": [asdict(model) for model in models]})
         return
     if not models:
-        screen.note("There is no certified model yet.")
+        terminal.note("There is no certified model yet.")
         return
     rows = [
         (
@@ -208,10 +212,10 @@ def list_models(world: World, json: bool) -> None:
         )
         for model in models
     ]
-    screen.table(("", "model", "created (UTC)", "base model", "stage 1", "stage 2", "retention"), rows)
+    terminal.table(("", "model", "created (UTC)", "base model", "stage 1", "stage 2", "retention"), rows)
     for model in models:
         if model.problem:
-            screen.note(f"{model.name}: {model.problem}")
+            terminal.note(f"{model.name}: {model.problem}")
 
 
 def verify_model(world: World, name: str, json: bool) -> int:
@@ -222,10 +226,10 @@ def verify_model(world: World, name: str, json: bool) -> int:
     entry = find_model(world.loaded.settings.paths.models_dir / "certified", name)
     problems = verify(entry)
     if json:
-        screen.emit_json({"model": entry.name, "problems": list(problems)})
+        terminal.emit_json({"model": entry.name, "problems": list(problems)})
         return FAILED if problems else OK
     for problem in problems:
-        screen.say(screen.styled("FAIL", "red"), f" {problem}")
+        terminal.say(terminal.styled("FAIL", "red"), f" {problem}")
     if not problems:
-        screen.say(f"{entry.name}: name and every file are as certified")
+        terminal.say(f"{entry.name}: name and every file are as certified")
     return FAILED if problems else OK

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import OK, World
-from jobs import base_models, children
+from jobs import base_models
+from jobs.children import parent
 
 
 def pull(world: World) -> int:
@@ -14,21 +15,21 @@ def pull(world: World) -> int:
     settings = world.loaded.settings
     folder = settings.paths.models_dir / "base"
     if base_models.is_complete(folder, settings.base_model.name):
-        screen.note(f"{settings.base_model.name} is there and complete.")
+        terminal.note(f"{settings.base_model.name} is there and complete.")
         return OK
     work = world.state / "pull" / settings.base_model.name
-    task = children.Task(
+    task = parent.Task(
         module="jobs.mlx.pull",
         work=work,
         payload=base_models.pull_request(folder, settings.base_model),
         log=world.state / "logs" / "pull.log",
     )
-    children.forget(work)
-    result = children.drive(task, _shown, lambda: False)
-    screen.say(f"{result['target']}: {result['bytes'] / 1e9:.2f} GB")
+    parent.forget(work)
+    result = parent.drive(task, _shown, lambda: False)
+    terminal.say(f"{result['target']}: {result['bytes'] / 1e9:.2f} GB")
     return OK
 
 
 def _shown(facts: dict[str, Any]) -> None:
     if phase := facts.get("phase"):
-        screen.note(str(phase))
+        terminal.note(str(phase))

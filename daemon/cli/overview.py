@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import FAILED, OK, World
 from jobs.runs.manifest import UNFINISHED
 from jobs.runs.summaries import summary_of
@@ -10,15 +10,15 @@ from jobs.runs.summaries import summary_of
 
 def queue(world: World, json: bool) -> None:
     """Unfinished runs, and whether the doorbell has rung for them."""
-    from jobs.precedence import in_order
+    from jobs.pipeline.priority import in_order
 
     rung = world.queue.pending() if world.has_queue else []
     runs = in_order(run for run in world.store.list()[0] if run.manifest.status in UNFINISHED)
     if json:
-        screen.emit_json({"runs": [summary_of(run.manifest) for run in runs], "messages": rung})
+        terminal.emit_json({"runs": [summary_of(run.manifest) for run in runs], "messages": rung})
         return
     if not runs:
-        screen.note("The queue is empty.")
+        terminal.note("The queue is empty.")
         return
     rows = []
     for run in runs:
@@ -35,20 +35,20 @@ def queue(world: World, json: bool) -> None:
                 summary["status_reason"] or "",
             )
         )
-    screen.table(("run", "priority", "status", "step", "reports", "rung", "reason"), rows)
+    terminal.table(("run", "priority", "status", "step", "reports", "rung", "reason"), rows)
 
 
 def doctor(world: World, json: bool) -> int:
     """Every check; exit code 1 if one failed."""
-    from daemon.doctor import examine
+    from daemon.doctor.examine import examine
 
     checks = examine(world.loaded, world.state)
     if json:
-        screen.emit_json({"checks": [check.to_json() for check in checks]})
+        terminal.emit_json({"checks": [check.to_json() for check in checks]})
     else:
         for check in checks:
-            mark = screen.styled("ok  ", "green") if check.passed else screen.styled("FAIL", "red")
-            screen.say(mark, f" {check.id:14} {check.seen}")
+            mark = terminal.styled("ok  ", "green") if check.passed else terminal.styled("FAIL", "red")
+            terminal.say(mark, f" {check.id:14} {check.seen}")
             if not check.passed:
-                screen.say(f"     why it matters: {check.why}\n     fix: {check.fix}")
+                terminal.say(f"     why it matters: {check.why}\n     fix: {check.fix}")
     return OK if all(check.passed for check in checks) else FAILED

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
-from daemon.cli import screen
-from jobs.locks import lock_holder
+from daemon import terminal
+from jobs.fs.locks import lock_holder
 from jobs.runs.summaries import Overview, overview
 
 TYPE_CHECKING = False  # see config/cache.py
@@ -39,7 +39,7 @@ def status(view: View, json: bool) -> int:
     """What is going on; exit code 3 if no daemon runs."""
     facts = _facts(view)
     if json:
-        screen.emit_json({**facts, "unreadable": [folder for folder, _ in facts["unreadable"]]})
+        terminal.emit_json({**facts, "unreadable": [folder for folder, _ in facts["unreadable"]]})
     else:
         _tell(facts)
     return OK if facts["daemon"] else NOT_RUNNING
@@ -60,11 +60,11 @@ def _facts(view: View) -> dict[str, Any]:
 
 
 def _agent() -> str | None:
-    from daemon.agent_path import agent_path
+    from daemon.service.agent_path import agent_path
 
     if not os.path.exists(agent_path()):
         return None
-    from daemon.agent import state_in_words
+    from daemon.service.manager import state_in_words
 
     return state_in_words()
 
@@ -72,7 +72,7 @@ def _agent() -> str | None:
 def _counts(ledger: str) -> dict[str, int]:
     if not os.path.exists(ledger):
         return {}
-    from daemon.ledger_counts import counts
+    from daemon.inbox.ledger_counts import counts
 
     return counts(ledger)
 
@@ -83,9 +83,9 @@ def _full_disks(view: View) -> list[dict[str, str]]:
     low = [folder for folder in folders if _free(folder) < view.reserve]
     if not low:
         return []
-    from jobs import disk
+    from jobs.fs import free_space
 
-    return [{"folder": folder, "free": f"{disk.in_words(_free(folder))} free"} for folder in low]
+    return [{"folder": folder, "free": f"{free_space.in_words(_free(folder))} free"} for folder in low]
 
 
 def _free(folder: str) -> int:
@@ -97,31 +97,31 @@ def _free(folder: str) -> int:
 
 def _tell(facts: dict[str, Any]) -> None:
     holder, seen = facts["daemon"], facts["inbox"]["files"]
-    screen.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
+    terminal.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
     if facts["agent"]:
-        screen.say(f"agent    {facts['agent']}")
+        terminal.say(f"agent    {facts['agent']}")
     present = ", ".join(f"{seen[state]} {state}" for state in PRESENT if seen.get(state))
-    screen.say(f"inbox    {facts['inbox']['path']}" + (f"  ({present})" if present else ""))
+    terminal.say(f"inbox    {facts['inbox']['path']}" + (f"  ({present})" if present else ""))
     unfinished, attention = facts["queue"], facts["needs_attention"]
-    screen.say(
+    terminal.say(
         f"runs     {len(unfinished)} unfinished, {facts['completed']} completed, "
         f"{len(attention)} need attention"
     )
     for run in (*unfinished, *attention):
         _tell_run(run)
     for low in facts["full_disks"]:
-        screen.note(f"too little room on the disk of {low['folder']}: {low['free']}")
+        terminal.note(f"too little room on the disk of {low['folder']}: {low['free']}")
     for _, reason in facts["unreadable"]:
-        screen.note(f"unreadable run: {reason}")
+        terminal.note(f"unreadable run: {reason}")
 
 
 def _tell_run(run: dict[str, Any]) -> None:
-    screen.say(f"\n{run['run_id']}  {run['status']}  step {run['steps_done'] + 1} of {run['steps']}")
+    terminal.say(f"\n{run['run_id']}  {run['status']}  step {run['steps_done'] + 1} of {run['steps']}")
     if run["status_reason"]:
-        screen.say(f"  {run['status_reason']}")
-    screen.say("  " + "  ".join(part for part in _parts(run["step"], run["progress"]) if part))
+        terminal.say(f"  {run['status_reason']}")
+    terminal.say("  " + "  ".join(part for part in _parts(run["step"], run["progress"]) if part))
     if run["status"] == "needs_attention":
-        screen.say(f"  once that is mended: sectune runs retry {run['run_id']}")
+        terminal.say(f"  once that is mended: sectune runs retry {run['run_id']}")
 
 
 def _parts(step: str | None, progress: dict[str, Any]) -> list[str]:
@@ -131,10 +131,10 @@ def _parts(step: str | None, progress: dict[str, Any]) -> list[str]:
     return [
         step or "",
         progress["phase"] or "",
-        screen.bar(done, total),
+        terminal.bar(done, total),
         f"{done}/{total}" if total and done else "",
         f"loss {loss:.3f}" if loss is not None else "",
         f"{speed:.0f} tokens/s" if speed is not None else "",
         f"{memory:.2f} GB" if memory is not None else "",
-        f"{screen.duration(left)} left" if left is not None else "",
+        f"{terminal.duration(left)} left" if left is not None else "",
     ]

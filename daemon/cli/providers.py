@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.job import Problem, of_stage, setting_of
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import OK, USAGE, World
 from jobs import base_models
 from jobs.providers.known import PROVIDERS, named
@@ -19,30 +19,30 @@ def list_providers(json: bool) -> None:
     """Every provider in a line."""
     known = [provider.capabilities() for provider in PROVIDERS.values()]
     if json:
-        screen.emit_json([each.to_json() for each in known])
+        terminal.emit_json([each.to_json() for each in known])
         return
     rows = [(each.provider, ", ".join(each.methods), each.description) for each in known]
-    screen.table(("provider", "methods", "what it is"), rows)
+    terminal.table(("provider", "methods", "what it is"), rows)
 
 
 def show(name: str, json: bool) -> None:
     """All that one provider can do."""
     capabilities = named(name).capabilities()
     if json:
-        screen.emit_json(capabilities.to_json())
+        terminal.emit_json(capabilities.to_json())
         return
-    screen.say(f"{capabilities.provider}: {capabilities.description}")
-    screen.say()
-    screen.table(("method", "what is trained"), capabilities.methods.items())
-    screen.say()
-    screen.table(("can", ""), _abilities(capabilities))
-    screen.say()
-    screen.table(
+    terminal.say(f"{capabilities.provider}: {capabilities.description}")
+    terminal.say()
+    terminal.table(("method", "what is trained"), capabilities.methods.items())
+    terminal.say()
+    terminal.table(("can", ""), _abilities(capabilities))
+    terminal.say()
+    terminal.table(
         ("tighter range", "", "because"),
         [(limit.key, limit.limit, limit.reason) for limit in capabilities.limits],
     )
-    screen.say()
-    screen.table(
+    terminal.say()
+    terminal.table(
         ("parameter (metadata)", "type", "default", "limits", "what it is"),
         [_row(parameter) for parameter in capabilities.parameters],
     )
@@ -92,11 +92,11 @@ def check(world: World, name: str, json: bool) -> int:
     errors = sum(remark.level == "error" for remark in remarks)
     if json:
         told = [remark.to_json() for remark in remarks]
-        screen.emit_json({"provider": name, "errors": errors, "remarks": told})
+        terminal.emit_json({"provider": name, "errors": errors, "remarks": told})
     else:
         _tell(remarks)
         would = "refuse" if errors else "train"
-        screen.say(f"{name} would {would} this (errors: {errors}, warnings: {len(remarks) - errors}).")
+        terminal.say(f"{name} would {would} this (errors: {errors}, warnings: {len(remarks) - errors}).")
     return USAGE if errors else OK
 
 
@@ -104,7 +104,7 @@ def _tell(remarks: list[Remark]) -> None:
     for remark in remarks:
         stages = " and ".join(f"stage {stage}" for stage in remark.stages)
         text = f"{remark.level}: {remark.setting} ({stages}): {remark.problem.message}"
-        screen.say(f"{text} {remark.problem.remedy}".rstrip())
+        terminal.say(f"{text} {remark.problem.remedy}".rstrip())
 
 
 def _remarks(world: World, provider: Provider) -> list[Remark]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import World
 
 
@@ -14,6 +14,6 @@ def report(world: World, run_id: str, show: bool) -> None:
 
     run = world.store.open(run_id)
     path = write_report(run.folder, run.manifest)
-    screen.say(str(path))
+    terminal.say(str(path))
     if show and not webbrowser.open(path.as_uri()):
-        screen.note("No browser could be opened; open the file by hand.")
+        terminal.note("No browser could be opened; open the file by hand.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from daemon.breaker import CrashLoop, guarded
-from daemon.cli.screen import note
+from daemon.service.crash_loop import CrashLoop, guarded
+from daemon.terminal import note
 
 TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:

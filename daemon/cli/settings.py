@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import World
 from jobs.errors import OperatorError
 
@@ -14,16 +14,16 @@ def show(world: World, json: bool) -> None:
     """Every setting with its origin."""
     values = world.loaded.settings.model_dump(mode="json")
     if json:
-        screen.emit_json(
+        terminal.emit_json(
             {"settings": values, "origins": dict(world.loaded.origins), "file": str(world.loaded.user_file)}
         )
         return
-    screen.note(
+    terminal.note(
         f"your settings file: {world.loaded.user_file}"
         + ("" if world.loaded.user_file.exists() else " (not there)")
     )
     rows = [(name, _value(values, name), world.loaded.origins[name]) for name in world.loaded.origins]
-    screen.table(("setting", "value", "from"), rows)
+    terminal.table(("setting", "value", "from"), rows)
 
 
 def _value(values: dict[str, Any], name: str) -> str:
@@ -43,4 +43,6 @@ def check(world: World) -> None:
     if missing := missing_client(storage):
         raise OperatorError(f"queue.storage is {storage}: {missing} is not installed.", remedy_of(storage))
     changed = sum(origin != "default" for origin in world.loaded.origins.values())
-    screen.say(f"The settings are good: {len(world.loaded.origins)} in all, {changed} not at their default.")
+    terminal.say(
+        f"The settings are good: {len(world.loaded.origins)} in all, {changed} not at their default."
+    )

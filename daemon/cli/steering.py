@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import BUSY, FAILED, NEEDS_ATTENTION, OK, World
 from daemon.log import silence
-from jobs import chain, control, files
 from jobs.errors import OperatorError
+from jobs.fs import files
+from jobs.pipeline import chain, control
 from jobs.runs.manifest import UNFINISHED
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def ask(world: World, run_id: str, request: control.Request) -> int:
     deadline = time.monotonic() + OBEYED_SECONDS
     while not _obeyed(run, request):
         if time.monotonic() > deadline:
-            screen.say(f"{run.run_id} is asked to {request}. {ASKED[request]} once its checkpoint is saved.")
-            screen.note(f"See: sectune runs show {run.run_id}")
+            terminal.say(
+                f"{run.run_id} is asked to {request}. {ASKED[request]} once its checkpoint is saved."
+            )
+            terminal.note(f"See: sectune runs show {run.run_id}")
             return OK
         time.sleep(POLL_SECONDS)
-    screen.say(f"{run.run_id} is {run.manifest.status}.")
+    terminal.say(f"{run.run_id} is {run.manifest.status}.")
     if run.manifest.status_reason:
-        screen.note(run.manifest.status_reason)
+        terminal.note(run.manifest.status_reason)
     return OK if run.manifest.status in ("paused", "cancelled") else FAILED
 
 
@@ -63,7 +66,7 @@ def resume(world: World, run_id: str) -> int:
     silence()
     run = world.store.open(run_id)
     if run.manifest.status in UNFINISHED and control.withdraw(run.folder):
-        screen.say(f"{run.run_id} goes on; it had not stopped yet.")
+        terminal.say(f"{run.run_id} goes on; it had not stopped yet.")
         return OK
     with run.driving("sectune runs resume"):
         try:
@@ -71,7 +74,7 @@ def resume(world: World, run_id: str) -> int:
         except ValueError as error:
             raise OperatorError(str(error)) from error
     _ring(world, run)
-    screen.say(f"{run.run_id} goes on.")
+    terminal.say(f"{run.run_id} goes on.")
     return OK
 
 
@@ -87,10 +90,10 @@ def prioritise(world: World, run_id: str, priority: int) -> int:
     deadline = time.monotonic() + OBEYED_SECONDS
     while not _taken_over(run):
         if time.monotonic() > deadline:
-            screen.say(f"{run.run_id} gets priority {priority} once whoever drives it looks.")
+            terminal.say(f"{run.run_id} gets priority {priority} once whoever drives it looks.")
             return OK
         time.sleep(POLL_SECONDS)
-    screen.say(f"{run.run_id} has priority {run.manifest.priority}.")
+    terminal.say(f"{run.run_id} has priority {run.manifest.priority}.")
     return OK
 
 
@@ -111,37 +114,37 @@ def retry(world: World, run_id: str, first: str | None, dry_run: bool) -> int:
         names = chain.to_retry(run, first)
         if dry_run:
             kept = [step.name for step in run.manifest.steps if step.name not in names]
-            screen.say(f"would be done: {', '.join(names)}")
-            screen.say(f"would be kept: {', '.join(kept) or 'nothing but the reports'}")
+            terminal.say(f"would be done: {', '.join(names)}")
+            terminal.say(f"would be kept: {', '.join(kept) or 'nothing but the reports'}")
             return OK
         with run.driving("sectune runs retry"):
             step = chain.retry(run, first)
     except ValueError as error:
         raise OperatorError(str(error)) from error
     _ring(world, run)
-    screen.say(f"{run.run_id} goes on with {step}.")
+    terminal.say(f"{run.run_id} goes on with {step}.")
     return OK
 
 
 def _ring(world: World, run: Run) -> None:
     world.queue.ring(run.run_id)
     if world.daemon() is None:
-        screen.note("The daemon is not running; start it with: sectune run")
+        terminal.note("The daemon is not running; start it with: sectune run")
 
 
 def wait(world: World, run_id: str, timeout: float | None) -> int:
     """Wait until a run has ended (or is paused, which only a person ends); the exit code says how."""
     run = world.store.open(run_id)
     if run.manifest.status in UNFINISHED and world.daemon() is None:
-        screen.note("The daemon is not running, so nothing happens; start it with: sectune run")
+        terminal.note("The daemon is not running, so nothing happens; start it with: sectune run")
     deadline = None if timeout is None else time.monotonic() + timeout
     while run.manifest.status in UNFINISHED:
         if deadline is not None and time.monotonic() >= deadline:
-            screen.note(f"{run.run_id} is still {run.manifest.status}.")
+            terminal.note(f"{run.run_id} is still {run.manifest.status}.")
             return BUSY
         time.sleep(POLL_SECONDS)
         run.reload()
     reason = run.manifest.status_reason
-    screen.say(f"{run.run_id}: {run.manifest.status}" + (f": {reason}" if reason else ""))
+    terminal.say(f"{run.run_id}: {run.manifest.status}" + (f": {reason}" if reason else ""))
     codes = {"completed": OK, "needs_attention": NEEDS_ATTENTION, "paused": NEEDS_ATTENTION}
     return codes.get(run.manifest.status, FAILED)

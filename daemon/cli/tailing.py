@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import FAILED, NEEDS_ATTENTION, OK, World
 from daemon.readable import printable, readable
 from jobs.runs.manifest import UNFINISHED
@@ -35,11 +35,11 @@ def logs(world: World, run_id: str | None, view: View) -> int:
     run = world.store.open(run_id) if run_id else None
     path = world.run_log(run.run_id) if run else world.state / "logs" / "daemon.log"
     if not path.exists():
-        screen.note(f"There is no log yet: {path}")
+        terminal.note(f"There is no log yet: {path}")
         if not view.follow:
             return OK
     if view.follow and world.daemon() is None and not _is_over(run):
-        screen.note("The daemon is not running, so nothing new will come; start it with: sectune run")
+        terminal.note("The daemon is not running, so nothing new will come; start it with: sectune run")
     source = (
         follow(path, view.lines, lambda: _ended(run)) if view.follow else iter(last_lines(path, view.lines))
     )
@@ -155,7 +155,7 @@ def _is_over(run: Run | None) -> bool:
 
 def _verdict(run: Run) -> int:
     manifest = run.manifest
-    screen.note(
+    terminal.note(
         f"{run.run_id}: {manifest.status}" + (f": {manifest.status_reason}" if manifest.status_reason else "")
     )
     codes = {"completed": OK, "needs_attention": NEEDS_ATTENTION}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from config.load import Loaded
     from daemon.cli.present import View
-    from daemon.ledger import Ledger
+    from daemon.inbox.ledger import Ledger
     from jobs.queue import Queue
     from jobs.runs.store import RunStore
 
@@ -49,8 +49,8 @@ class World:
     @property
     def ledger(self) -> Ledger:
         """The inbox ledger; it is created."""
-        from daemon.ledger import Ledger
-        from jobs.files import private_folder
+        from daemon.inbox.ledger import Ledger
+        from jobs.fs.files import private_folder
 
         private_folder(self.state)
         return Ledger(self.ledger_file)
@@ -58,7 +58,7 @@ class World:
     @property
     def queue(self) -> Queue:
         """The queue, to ring and to look; it is created."""
-        from jobs.files import private_folder
+        from jobs.fs.files import private_folder
         from jobs.queue import Queue
 
         private_folder(self.state)
@@ -79,7 +79,7 @@ class World:
 
     def daemon(self) -> str | None:
         """What the running daemon says of itself; None if none runs."""
-        from jobs.files import lock_holder
+        from jobs.fs.files import lock_holder
 
         return lock_holder(self.state / "daemon.lock")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.demo.crossvul_sample import crossvul_rows
 from daemon.demo.cvefixes_sample import cvefixes_rows
-from jobs.files import write_jsonl
+from jobs.fs.files import write_jsonl
 
 
 def write_samples(folder: Path) -> dict[str, int]:

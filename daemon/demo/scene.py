@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from jobs import children, files
+from jobs.children import parent
+from jobs.fs import files
 
 DATA = Path(str(resources.files("daemon.demo").joinpath("data")))
 MODEL = "tiny-olmo2-demo"
-MODULE = "jobs.mlx.tiny_model"
+MODULE = "jobs.mlx.toy_models.tiny_model"
 # Code that is on every machine with Python; the tiny model learns from it what code looks like.
 PRIMER_STEPS = 200
 PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
@@ -94,7 +95,7 @@ class Scene:
         reports = [
             path for path in sorted((DATA / "reports").iterdir()) if path.name in ("semgrep.json", "osv.json")
         ]
-        task = children.Task(
+        task = parent.Task(
             module=MODULE,
             work=self.home / "base-model-work",
             payload={
@@ -112,7 +113,7 @@ class Scene:
             log=self.state / "base-model.log",
             preload=find_openblas(),
         )
-        return children.drive(task, on_progress, lambda: False)
+        return parent.drive(task, on_progress, lambda: False)
 
     def drop_delivery(self) -> Path:
         """A zip of all shipped reports, put into the inbox in one rename."""

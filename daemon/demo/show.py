@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from daemon.cli import screen
+from daemon import terminal
 from daemon.cli.world import FAILED, OK
 from daemon.demo.scene import Scene
 from jobs.errors import OperatorError
@@ -34,15 +34,15 @@ def run_demo(home: Path | None) -> int:
     began = time.monotonic()
     scene = Scene((home or Path(tempfile.mkdtemp(prefix="sectune-demo-"))).absolute())
     scene.write_settings()
-    screen.say(f"Everything of this demo is in {scene.home}. To look on from another terminal:")
-    screen.say(f"  export SECTUNE_CONFIG={scene.config}\n  sectune status; sectune runs; sectune logs -f\n")
+    terminal.say(f"Everything of this demo is in {scene.home}. To look on from another terminal:")
+    terminal.say(f"  export SECTUNE_CONFIG={scene.config}\n  sectune status; sectune runs; sectune logs -f\n")
     with progress_bars() as progress:
         _base_model(scene, progress)
         with running_daemon(scene) as process:
             scene.drop_delivery()
             run = watch(scene, progress, process)
     _report(scene, run.manifest)
-    screen.note(f"\nThe demo took {screen.duration(time.monotonic() - began)}.")
+    terminal.note(f"\nThe demo took {terminal.duration(time.monotonic() - began)}.")
     return OK if run.manifest.status == "completed" else FAILED
 
 
@@ -53,7 +53,7 @@ def progress_bars() -> Progress:
         BarColumn(bar_width=24),
         TextColumn("{task.fields[facts]:<44}"),
         TimeElapsedColumn(),
-        console=screen.console(stderr=True),
+        console=terminal.console(stderr=True),
     )
 
 
@@ -116,7 +116,7 @@ def watch(
             if runs[0].manifest.status not in UNFINISHED:
                 return runs[0]
         time.sleep(0.3)
-    raise OperatorError(f"The run did not end within {screen.duration(patience)}.", f"See {scene.home}.")
+    raise OperatorError(f"The run did not end within {terminal.duration(patience)}.", f"See {scene.home}.")
 
 
 def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> None:
@@ -140,26 +140,28 @@ def _draw(progress: Progress, bars: dict[str, TaskID], manifest: Manifest) -> No
 
 
 def _report(scene: Scene, manifest: Manifest) -> None:
-    screen.say()
+    terminal.say()
     _table_of_reports(manifest)
     table_of_sources(manifest)
     table_of_examples(manifest)
     table_of_results(manifest)
     if manifest.status != "completed":
-        ended = screen.styled(f"The run ended as {manifest.status}", "red")
-        screen.say("\n", ended, f": {manifest.status_reason}")
+        ended = terminal.styled(f"The run ended as {manifest.status}", "red")
+        terminal.say("\n", ended, f": {manifest.status_reason}")
         return
     model = scene.models_dir / "certified" / "CURRENT"
     generate = Path(sys.executable).with_name("mlx_lm.generate")
-    screen.say(f"\nThe certified model: {model} -> {manifest.certified.name if manifest.certified else '-'}")
-    screen.say("Talk to it (it is tiny, and talks accordingly):")
-    screen.say(f"  {generate} --model {model} --max-tokens 60 --prompt 'Fix: requests==2.19.0'")
+    terminal.say(
+        f"\nThe certified model: {model} -> {manifest.certified.name if manifest.certified else '-'}"
+    )
+    terminal.say("Talk to it (it is tiny, and talks accordingly):")
+    terminal.say(f"  {generate} --model {model} --max-tokens 60 --prompt 'Fix: requests==2.19.0'")
 
 
 def _table_of_reports(manifest: Manifest) -> None:
     rows = [(item.name, item.verdict, item.tool, item.findings) for item in manifest.inputs]
-    screen.table(("report", "verdict", "tool", "findings"), rows)
-    screen.say()
+    terminal.table(("report", "verdict", "tool", "findings"), rows)
+    terminal.say()
 
 
 def table_of_sources(manifest: Manifest) -> None:
@@ -169,8 +171,8 @@ def table_of_sources(manifest: Manifest) -> None:
         rows.append((source, facts["rows"], facts["examples"], _reasons(facts["dropped"])))
     for tool, facts in manifest.stage2.dataset_stats.get("per_tool", {}).items():
         rows.append((tool, facts["findings"], facts["examples"], _reasons(facts["dropped"])))
-    screen.table(("source", "rows or findings", "examples", "left out, and why"), rows)
-    screen.say()
+    terminal.table(("source", "rows or findings", "examples", "left out, and why"), rows)
+    terminal.say()
 
 
 def _reasons(dropped: dict[str, int]) -> str:
@@ -190,13 +192,13 @@ def table_of_examples(manifest: Manifest) -> None:
                 stats.get("train_examples"),
                 stats.get("validation_examples"),
                 stats.get("test_examples"),
-                screen.number(measured.get("first_train_loss")),
-                screen.number(measured.get("final_train_loss")),
-                screen.duration(stage.duration_seconds),
+                terminal.number(measured.get("first_train_loss")),
+                terminal.number(measured.get("final_train_loss")),
+                terminal.duration(stage.duration_seconds),
             )
         )
-    screen.table(("", "train", "valid", "test", "loss at start", "at end", "took"), rows)
-    screen.say()
+    terminal.table(("", "train", "valid", "test", "loss at start", "at end", "took"), rows)
+    terminal.say()
 
 
 def table_of_results(manifest: Manifest) -> None:
@@ -216,6 +218,6 @@ def table_of_results(manifest: Manifest) -> None:
             scores.stage2_score,
         ),
     ]
-    shown = [(name, *(screen.number(value, 1, " %") for value in values)) for name, *values in rows]
-    screen.table(("", "base", "stage 1", "stage 2"), shown)
-    screen.say(f"retention of stage 1 after stage 2: {screen.number(scores.retention_rate, 1, ' %')}")
+    shown = [(name, *(terminal.number(value, 1, " %") for value in values)) for name, *values in rows]
+    terminal.table(("", "base", "stage 1", "stage 2"), shown)
+    terminal.say(f"retention of stage 1 after stage 2: {terminal.number(scores.retention_rate, 1, ' %')}")

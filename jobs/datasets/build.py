@@ -9,21 +9,21 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from jobs import files
-from jobs.datasets.assemble import Made, Making, Plan, Recipe, Replay, scratch_beside
 from jobs.datasets.cache import remembered
-from jobs.datasets.finish import Finish
-from jobs.datasets.from_findings import FindingRenderer, source_name
-from jobs.datasets.gather import Gathering, Report
-from jobs.datasets.gather_findings import FindingGathering
-from jobs.datasets.pool import ExamplePool
-from jobs.datasets.public import Renderer
-from jobs.datasets.reasons import DROP_REASONS, total_drops
-from jobs.datasets.replay import Stage1Train, replay_count
+from jobs.datasets.examples.drop_reasons import DROP_REASONS, total_drops
+from jobs.datasets.examples.finalize import Finish
+from jobs.datasets.examples.tokens import TokenCounter
+from jobs.datasets.fixes.collect import FindingGathering
+from jobs.datasets.fixes.render import FindingRenderer, source_name
+from jobs.datasets.parts.assemble import Made, Making, Plan, Recipe, Replay, scratch_beside
+from jobs.datasets.parts.replay import Stage1Train, replay_count
+from jobs.datasets.parts.split import Fractions
+from jobs.datasets.pool.example_store import ExamplePool
+from jobs.datasets.public.collect import Gathering, Report
+from jobs.datasets.public.render import Renderer
 from jobs.datasets.request import Source, Stage1Request, Stage2Request
-from jobs.datasets.split import Fractions
-from jobs.datasets.tokens import TokenCounter
 from jobs.errors import DeliveryRefused, OperatorError
+from jobs.fs import files
 
 __all__ = ["Source", "Stage1Request", "Stage2Request", "build_stage1", "build_stage2"]
 

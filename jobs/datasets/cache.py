@@ -15,10 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from jobs import files
-from jobs.datasets.assemble import scratch_beside
-from jobs.datasets.load import data_files, local_path
+from jobs.datasets.parts.assemble import scratch_beside
+from jobs.datasets.public.rows import data_files, local_path
 from jobs.datasets.request import Source, Stage1Request, Stage2Request
+from jobs.fs import files
 
 Request = Stage1Request | Stage2Request
 STATS = "stats.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from jobs import child
-from jobs.child import Assignment
+from jobs.children import entry
+from jobs.children.entry import Assignment
 from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
 
 REPORT_SECONDS = 0.5
@@ -42,4 +42,4 @@ def run(assignment: Assignment) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    child.main(run)
+    entry.main(run)

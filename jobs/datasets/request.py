@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from config.settings import Datasets
-from jobs.datasets import sources
+from jobs.datasets.public import sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Source:
     """One public source.
 
     Args:
-        name: Its file in `jobs/datasets/sources/`.
+        name: Its file in `jobs/datasets/public/sources/`.
         location: A Hub id ("owner/name"), or a local folder or file of parquet or JSON lines.
         revision: The Hub commit to pin; ignored for local data. None takes the newest.
         max_rows: Read at most this many rows; None reads all.

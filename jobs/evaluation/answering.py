@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
-from jobs import base_models, files
+from jobs import base_models
 from jobs.evaluation.cases import Answer, Case, Sample, load_cases
-from jobs.job import Job
+from jobs.fs import files
+from jobs.pipeline.context import Job
 
 MODULE = "jobs.mlx.evaluate"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OperatorError
-from jobs.files import read_jsonl, sha256_json
+from jobs.fs.files import read_jsonl, sha256_json
 
 # An id is also a file's name.
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.datasets.syntax import faults
+from jobs.datasets.examples.syntax import faults
 from jobs.evaluation.bleu import bleu4
 from jobs.evaluation.cases import Answer, Case
 from jobs.evaluation.comments import normalised

@@ -12,7 +12,7 @@ from typing import Any
 from jobs.evaluation.cases import Answer, Case, Sample, load_cases
 from jobs.evaluation.fences import fenced
 from jobs.evaluation.metrics import NOT_MEASURED, Verdict, aggregate, breakdown, judge
-from jobs.files import replace_folder, temporary_beside, write_json, write_text
+from jobs.fs.files import replace_folder, temporary_beside, write_json, write_text
 
 __all__ = ["Answer", "Case", "Sample", "load_cases", "write_results"]
 

@@ -13,10 +13,10 @@ from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 
-from jobs.findings import advisory, cwe, packages, versions
-from jobs.findings.finding import PROVENANCES, Finding, Fix, Location, Package, Severity
-from jobs.findings.record import replace
-from jobs.findings.scanners import SCANNERS
+from jobs.findings.model import advisory, cwe, packages, versions
+from jobs.findings.model.finding import PROVENANCES, Finding, Fix, Location, Package, Severity
+from jobs.findings.model.structs import replace
+from jobs.findings.scanners.registry import SCANNERS
 
 _TWINNED = frozenset(scanner.name for scanner in SCANNERS)
 _FORMATS = ("json", "xml", "sarif")  # richest first

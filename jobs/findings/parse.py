@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jobs import files
-from jobs.findings import archive, checkout, decode, detect
-from jobs.findings.archive import Limits
-from jobs.findings.finding import Finding
+from jobs.findings.files import archive, decode
+from jobs.findings.files.archive import Limits
 from jobs.findings.merge import merge
-from jobs.findings.reading import Reading, Refused, Skipped, sha256
-from jobs.findings.record import record
+from jobs.findings.model.finding import Finding
+from jobs.findings.model.structs import record
+from jobs.findings.scanners import detect
+from jobs.findings.scanners.reading import Reading, Refused, Skipped, sha256
+from jobs.findings.source import checkout
+from jobs.fs import files
 
 Verdict = Literal["parsed", "parsed_with_warnings", "empty", "refused"]
 __all__ = ["FileReport", "Limits", "Parsed", "Skipped", "parse_bytes", "parse_paths"]

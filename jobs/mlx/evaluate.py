@@ -16,12 +16,13 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm import load as load_model
 
-from jobs import child, files
-from jobs.child import Assignment
+from jobs.children import entry
+from jobs.children.entry import Assignment
 from jobs.errors import OperatorError
-from jobs.mlx.answers import Ending, Generated, Question, greedy_answers
-from jobs.mlx.examples import tokenise
-from jobs.mlx.memory import is_out_of_memory
+from jobs.fs import files
+from jobs.mlx.reference_decoding import Ending, Generated, Question, greedy_answers
+from jobs.mlx.training.examples import tokenise
+from jobs.mlx.training.memory import is_out_of_memory
 
 PARTIAL = "answers.partial.jsonl"
 Questions = dict[int, Question]
@@ -144,4 +145,4 @@ def _in_order(request: dict[str, Any], partial: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    child.main(run)
+    entry.main(run)

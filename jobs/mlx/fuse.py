@@ -14,9 +14,10 @@ from mlx.utils import tree_unflatten
 from mlx_lm import load as load_model
 from mlx_lm.utils import dequantize_model, save
 
-from jobs import child, files
-from jobs.child import Assignment
-from jobs.mlx.answers import Ending, greedy
+from jobs.children import entry
+from jobs.children.entry import Assignment
+from jobs.fs import files
+from jobs.mlx.reference_decoding import Ending, greedy
 
 PROBE_TOKENS = 32
 
@@ -82,4 +83,4 @@ def _logits(model: Any, tokens: list[int]) -> mx.array:
 
 
 if __name__ == "__main__":
-    child.main(run)
+    entry.main(run)

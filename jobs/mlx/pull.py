@@ -13,9 +13,10 @@ from typing import Any
 from mlx_lm import convert
 from mlx_lm import load as load_model
 
-from jobs import child, files
-from jobs.child import Assignment
+from jobs.children import entry
+from jobs.children.entry import Assignment
 from jobs.errors import NetworkError, OperatorError
+from jobs.fs import files
 
 PROBE = [{"role": "user", "content": "Hello"}]
 
@@ -93,4 +94,4 @@ def _line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    child.main(run)
+    entry.main(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.errors import NotFoundError
-from jobs.providers.mlx import Mlx
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Provider
 
 PROVIDERS: dict[str, Provider] = {Mlx.name: Mlx()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from config.job import JobConfiguration, Problem
-from jobs import files
+from jobs.fs import files
 
 State = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import NotFoundError, OperatorError
-from jobs.files import read_json
+from jobs.fs.files import read_json
 from jobs.registry.current import CURRENT_NAME, current, linked_name
 from jobs.registry.name import parse_name
 from jobs.registry.verify import METADATA_NAME

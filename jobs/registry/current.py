@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import NotFoundError, OperatorError
-from jobs.files import fsync_folder, sha256_file
+from jobs.fs.files import fsync_folder, sha256_file
 from jobs.registry.ledger import LEDGER_NAME, append_to_ledger, mend, read_ledger
 from jobs.registry.name import parse_name
 from jobs.registry.verify import METADATA_NAME, verify

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OperatorError
-from jobs.files import fsync_folder, sha256_file, write_json, write_text
+from jobs.fs.copy import copy_file
+from jobs.fs.files import fsync_folder, sha256_file, write_json, write_text
 from jobs.publishing.cards import model_card
-from jobs.registry.clone import copy_file
 from jobs.registry.name import HASH_DIGITS, certified_name, training_data_sha256, weights_sha256
 from jobs.registry.verify import METADATA_NAME, entry_files, verify
 from jobs.registry.writing import unfinished_name, writing

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OperatorError
-from jobs.files import fsync_fd, fsync_folder
+from jobs.fs.files import fsync_fd, fsync_folder
 
 LEDGER_NAME = "ledger.jsonl"
 GENESIS = "0" * 64

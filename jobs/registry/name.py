@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import OperatorError
-from jobs.files import sha256_files
+from jobs.fs.files import sha256_files
 
 HASH_DIGITS = 8
 # A file name may have 255 bytes; the temporary name beside it and an export's suffix need some of them.

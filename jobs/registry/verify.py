@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OperatorError
-from jobs.files import read_json, sha256_file
+from jobs.fs.files import read_json, sha256_file
 from jobs.registry.name import certified_name, data_hash, parse_name, weights_hash
 from jobs.runs.validation import read_safetensors_header
 

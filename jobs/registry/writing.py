@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.errors import OperatorError
-from jobs.files import FileLock, LockBusy, private_folder
+from jobs.fs.files import FileLock, LockBusy, private_folder
 
 LOCK_NAME = ".lock"
 UNFINISHED = ".unfinished-"

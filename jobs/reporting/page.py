@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from jobs import files
+from jobs.fs import files
 from jobs.reporting.charts import line_chart, loss_chart, score_chart
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Manifest, seconds_between

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.settings import Settings
-from jobs import files
-from jobs.moments import now
+from jobs.clock import now
+from jobs.fs import files
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import VERSION, Manifest, Provenance, Stage, Stage1Dependency, Stage2, Step
 

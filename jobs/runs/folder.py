@@ -114,7 +114,7 @@ class RunFolder:
 
     @property
     def spare(self) -> Path:
-        """Room that is kept aside while the run is unfinished; see `jobs.disk`."""
+        """Room that is kept aside while the run is unfinished; see `jobs.fs.free_space`."""
         return self.root / ".spare"
 
     @property

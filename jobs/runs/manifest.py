@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from jobs.moments import now as now
+from jobs.clock import now as now
 from jobs.runs.summaries import UNFINISHED as UNFINISHED
 
 VERSION: Literal["2.0"] = "2.0"

@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs import files
+from jobs.clock import now
 from jobs.errors import NotFoundError, OperatorError
-from jobs.moments import now
+from jobs.fs import files
 from jobs.runs.folder import MANIFEST, RunFolder
 from jobs.runs.summaries import UNFINISHED, leave, overview
 

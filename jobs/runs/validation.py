@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs import files
+from jobs.fs import files
 
 CHECKPOINT = re.compile(r"^\d{7}_adapters\.safetensors$")
 ADAPTER_FILES = frozenset({"adapters.safetensors", "adapter_config.json", "training_metadata.json"})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.demo.scene import MODEL, Scene
-from jobs import files
+from jobs.fs import files
 from jobs.runs.manifest import UNFINISHED
 
 CHECKPOINT_EVERY = 5

@@ -15,7 +15,7 @@ from killing import Shot
 from sessions import Session, redone_between, sessions_of, together
 from writes import unfinished
 
-from jobs import files
+from jobs.fs import files
 from jobs.runs import manifest as manifests
 
 MEASURED = "training_metadata.json"  # carries peak memory, which is never the same twice

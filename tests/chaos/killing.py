@@ -14,8 +14,9 @@ from household import Child, Glimpse, Household
 from plan import INTAKE, ORDER, Aim, Victim
 from writes import Write, unfinished
 
-from jobs import child as protocol
-from jobs import children, files
+from jobs.children import entry as protocol
+from jobs.children import parent
+from jobs.fs import files
 from jobs.runs.manifest import now
 
 WRITE_SECONDS = 3.0
@@ -185,7 +186,7 @@ class Killer:
         if found is None:
             return None
         work = self.household.runs_folder / found.run_id / "work" / found.step
-        pid = children.living(work) or found.pid  # it may be another one by now, or have no lock yet
+        pid = parent.living(work) or found.pid  # it may be another one by now, or have no lock yet
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -96,7 +96,7 @@ def test_the_plan_depends_on_the_seed_alone_and_covers_every_run(plan: ModuleTyp
 def test_deliveries_share_no_finding_and_are_the_same_every_time(
     deliveries: ModuleType, tmp_path: Path
 ) -> None:
-    from jobs.findings.archive import Limits
+    from jobs.findings.files.archive import Limits
     from jobs.findings.parse import parse_paths
 
     limits = Limits(max_file_bytes=8 << 20, max_members=100, max_total_bytes=32 << 20, max_ratio=200)

@@ -19,21 +19,23 @@ from config.job import of_stage
 from config.load import leaf_names, state_dir
 from config.settings import Settings
 from daemon import log as logs
-from daemon.intake import Desk, Intake
-from daemon.ledger import Ledger
+from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.ledger import Ledger
+from daemon.inbox.watcher import Watcher
 from daemon.notify import Notifier
 from daemon.power import Reading, Warden, reason_to_wait
-from daemon.watcher import Watcher
-from jobs import base_models, children, reuse
+from jobs import base_models
+from jobs.children import parent
 from jobs.evaluation.answering import Exam, Examinee
-from jobs.findings.limits import limits_of
-from jobs.job import Job, Place, Skip
-from jobs.providers.mlx import Mlx
+from jobs.findings.files.limits import limits_of
+from jobs.pipeline import stage1_reuse
+from jobs.pipeline.context import Job, Place, Skip
+from jobs.pipeline.steps import certify, dataset, evaluate, fuse, parse, train, upload
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Training
 from jobs.registry.gates import gates
 from jobs.runs.manifest import Output, Validation
 from jobs.runs.store import Run, RunStore
-from jobs.steps import certify, dataset, evaluate, fuse, parse, train, upload
 
 Observe = Callable[["Edge", Settings], Any]
 SettingsWith = Callable[[Mapping[str, str]], Settings]
@@ -214,7 +216,7 @@ def supervised(edge: Edge, settings: Settings) -> Any:
 
 
 def attempts(edge: Edge, settings: Settings) -> Any:
-    from jobs import chain
+    from jobs.pipeline import chain
 
     run = edge.job(settings, "parse").run
     edge.patch.setitem(chain.STEPS, "parse", lambda job: 1 / 0)
@@ -244,7 +246,7 @@ def awake(edge: Edge, settings: Settings) -> Any:
 
 
 def told(edge: Edge, settings: Settings) -> Any:
-    from launchd.calls import Answer
+    from launchd.run_program import Answer
 
     calls: list[Any] = []
 
@@ -264,12 +266,12 @@ def pulled(edge: Edge, settings: Settings) -> Any:
 
 
 def preloaded(edge: Edge, settings: Settings) -> Any:
-    return children._environment(settings.training.preload_library).get("LD_PRELOAD")
+    return parent._environment(settings.training.preload_library).get("LD_PRELOAD")
 
 
 def reused(edge: Edge, settings: Settings) -> Any:
     asked: list[str] = []
-    edge.patch.setattr(reuse, "find", lambda job, key: asked.append(key))
+    edge.patch.setattr(stage1_reuse, "find", lambda job, key: asked.append(key))
     edge.request(lambda job: train.run(job, stage=1), "train_1", settings)
     return len(asked)
 

@@ -11,10 +11,10 @@ import pytest
 import structlog
 
 from config.settings import Settings
-from daemon.intake import Desk, Intake
-from daemon.ledger import Ledger
+from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.ledger import Ledger
 from daemon.log import silence
-from jobs.files import private_folder
+from jobs.fs.files import private_folder
 from jobs.runs.store import RunStore
 
 

@@ -13,7 +13,7 @@ print(json.dumps(sorted(set({heavy!r}) & set(sys.modules))))
 """
 DAEMON = [
     "daemon.supervisor",
-    "daemon.doctor",
+    "daemon.doctor.examine",
     "daemon.demo.show",
     "daemon.cli.application",
     "daemon.cli.deliveries",
@@ -22,7 +22,7 @@ DAEMON = [
     "daemon.cli.providers",
     "daemon.cli.settings",
     "daemon.cli.tailing",
-    "jobs.chain",
+    "jobs.pipeline.chain",
     "jobs.tasks",
     "jobs.queue",
     "jobs.registry.catalogue",
@@ -50,7 +50,9 @@ def test_status_loads_neither_the_queue_nor_a_parser() -> None:
 
 def test_status_that_has_a_snapshot_loads_nothing_that_is_slow_to_import() -> None:
     slow = {"typer", "rich", "pydantic", "yaml", "structlog", "pathlib", "typing", "dataclasses", "hashlib"}
-    code = "import daemon.agent_path, daemon.cli.quick, daemon.cli.present, daemon.ledger_counts\n"
+    code = (
+        "import daemon.service.agent_path, daemon.cli.quick, daemon.cli.present, daemon.inbox.ledger_counts\n"
+    )
     code += f"print(sorted({slow!r} & set(sys.modules)))"
     alone = subprocess.run(
         [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from config.settings import Power
 from daemon import power
 from daemon.power import Clocks, Reading, Warden, from_pmset, from_supplies, reason_to_wait
-from jobs.files import FileLock
+from jobs.fs.files import FileLock
 
 ON_BATTERY = "Now drawing from 'Battery Power'\n -InternalBattery-0 (id=1)\t85%; discharging; 4:11 remaining"
 ON_MAINS = "Now drawing from 'AC Power'\n -InternalBattery-0 (id=1)\t100%; charged; 0:00 remaining"

@@ -28,7 +28,7 @@ from pydantic import SecretStr
 from config import settings as settings_module
 from config.load import SettingsError, load
 from config.settings import Settings
-from daemon.checkup import running
+from daemon.doctor import running
 from jobs import queue as queue_module
 from jobs.errors import OperatorError
 from jobs.queue import Queue, Server

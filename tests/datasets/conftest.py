@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobs.datasets.request import Source, Stage1Request, Stage2Request
-from jobs.findings.finding import Finding, Fix, Location, Package
+from jobs.findings.model.finding import Finding, Fix, Location, Package
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"

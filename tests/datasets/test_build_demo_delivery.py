@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from jobs.datasets.build import Stage2Request, build_stage2
-from jobs.datasets.example import fenced_code, prompt_code
-from jobs.datasets.gate import Pair, judged
-from jobs.datasets.reasons import DROP_REASONS
-from jobs.findings.archive import Limits
+from jobs.datasets.examples.drop_reasons import DROP_REASONS
+from jobs.datasets.examples.example import fenced_code, prompt_code
+from jobs.datasets.examples.quality import Pair, judged
+from jobs.findings.files.archive import Limits
 from jobs.findings.parse import parse_paths
 
 REPORTS = Path(__file__).resolve().parents[2] / "daemon" / "demo" / "data" / "reports"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from jobs.datasets.build import Source, Stage1Request, build_stage1
-from jobs.datasets.example import fenced_code, prompt_code
-from jobs.datasets.tokens import TokenCounter
+from jobs.datasets.examples.example import fenced_code, prompt_code
+from jobs.datasets.examples.tokens import TokenCounter
 from jobs.errors import OperatorError
 
 Stage1 = Callable[..., Stage1Request]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jobs import files
 from jobs.datasets import cache
 from jobs.datasets.build import Source, Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.fs import files
 
 Stage1 = Callable[..., Stage1Request]
 

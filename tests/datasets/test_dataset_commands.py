@@ -14,7 +14,7 @@ import pytest
 
 from config.settings import Settings
 from daemon import cli
-from jobs.chain import STEP_NAMES
+from jobs.pipeline.chain import STEP_NAMES
 from jobs.runs.store import Delivery, RunStore
 
 

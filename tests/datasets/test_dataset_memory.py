@@ -21,9 +21,10 @@ MOST = 100  # bytes an example: 2 million more of them would take 200 MB
 # only waits for the collector does not count.
 CHILD = """
 import gc, json, sys, tracemalloc
-from jobs.datasets import grouping, near, redaction, table
+from jobs.datasets.examples import redaction
+from jobs.datasets.pool import grouping, near_duplicates, scratch_db
 from jobs.datasets.build import Stage1Request, build_stage1
-near.CACHE_KIB = table.CACHE_KIB = 16
+near_duplicates.CACHE_KIB = scratch_db.CACHE_KIB = 16
 grouping.SORTED = grouping._BUFFERED = 256
 redaction._REMEMBERED = 10
 request = Stage1Request.from_json(json.loads(sys.argv[1]))

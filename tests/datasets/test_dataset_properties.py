@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.datasets.build import Source, Stage1Request, Stage2Request, build_stage1, build_stage2
-from jobs.datasets.example import fenced_code, prompt_code
-from jobs.datasets.leakage import check
-from jobs.datasets.tokens import TokenCounter
+from jobs.datasets.examples.example import fenced_code, prompt_code
+from jobs.datasets.examples.tokens import TokenCounter
+from jobs.datasets.parts.leakage import check
 from jobs.errors import OperatorError
 
 PARTS = ("train", "valid", "test")

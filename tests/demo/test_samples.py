@@ -19,7 +19,7 @@ from daemon.demo.cvefixes_sample import cvefixes_rows
 from daemon.demo.git_show import Change, blob_id, file_diff, taken_and_given
 from daemon.demo.samples import write_samples
 from daemon.demo.specimen import all_fixes, make_specimen, source
-from jobs.files import read_json, read_jsonl
+from jobs.fs.files import read_json, read_jsonl
 
 DATA = Path(__file__).parents[2] / "daemon" / "demo" / "data"
 REPORTS = DATA / "reports"

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from daemon.demo.scene import DATA, MODEL, Scene
-from jobs import child, children, files
+from jobs.children import entry, parent
+from jobs.fs import files
 from jobs.runs.manifest import UNFINISHED, Manifest
 from jobs.runs.store import RunStore
 
@@ -83,8 +84,8 @@ class House:
         return self.wait_for(lambda manifest: manifest.status not in UNFINISHED)
 
     def stop_children(self) -> None:
-        for lock in self.scene.home.rglob(child.LOCK):
-            children.stop(lock.parent)
+        for lock in self.scene.home.rglob(entry.LOCK):
+            parent.stop(lock.parent)
 
 
 @pytest.fixture(scope="session")

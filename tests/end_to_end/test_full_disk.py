@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from jobs import budget, child, files
-from jobs.job import Job, Place
+from jobs.children import entry
+from jobs.fs import files
+from jobs.pipeline import disk_budget
+from jobs.pipeline.context import Job, Place
 from jobs.runs.manifest import Manifest
 from jobs.runs.store import RunStore
 
@@ -36,7 +38,7 @@ SETTINGS: dict[str, Any] = {
 LAUNCH = """
 import sys, time
 from pathlib import Path
-from jobs import chain
+from jobs.pipeline import chain
 
 gate, parse = Path(sys.argv[1]), chain.STEPS["parse"]
 
@@ -157,7 +159,7 @@ def assert_it_waits_and_says_why(house: Any, step: str) -> None:
 def in_its_child(house: Any, step: str) -> bool:
     manifest = house.manifest()
     folder = house.scene.models_dir / "training-runs" / manifest.run_id / "work" / step
-    return files.lock_holder(folder / child.LOCK) is not None
+    return files.lock_holder(folder / entry.LOCK) is not None
 
 
 def trained(house: Any) -> int:
@@ -233,4 +235,4 @@ def place_of(house: Any) -> Place:
 
 def assert_the_estimate_was_enough(job: Job) -> None:
     written = sum(output.bytes for output in job.manifest.step(job.step).outputs)
-    assert sum(budget.needs(job).values()) >= written
+    assert sum(disk_budget.needs(job).values()) >= written

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import files
+from jobs.fs import files
 from jobs.runs.manifest import Manifest
 
 pytestmark = pytest.mark.slow

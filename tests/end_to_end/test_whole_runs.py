@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from jobs import children
+from jobs.children import parent
 from jobs.registry.verify import verify
 from jobs.runs.manifest import UNFINISHED, Manifest, json_schema
 
@@ -152,19 +152,19 @@ def test_a_killed_daemon_and_trainer_go_on_and_the_child_of_a_killed_daemon_is_a
     house.start()
     manifest = house.wait_for(lambda m: m.progress.step == "train_1" and (m.progress.iteration or 0) >= 7)
     work = house.scene.models_dir / "training-runs" / manifest.run_id / "work" / "train_1"
-    trainer = children.living(work)
+    trainer = parent.living(work)
     assert trainer is not None
     house.stop(signal.SIGKILL)
     house.start()
     house.wait_for(lambda m: m.step("train_1").attempts == 2 and (m.progress.iteration or 0) >= 12)
-    assert children.living(work) == trainer
+    assert parent.living(work) == trainer
     house.stop(signal.SIGKILL)
     os.kill(trainer, signal.SIGKILL)
-    while children.living(work):
+    while parent.living(work):
         time.sleep(0.01)
     house.start()
-    house.wait_for(lambda m: m.step("train_1").attempts == 3 and children.living(work) is not None)
-    assert children.living(work) != trainer
+    house.wait_for(lambda m: m.step("train_1").attempts == 3 and parent.living(work) is not None)
+    assert parent.living(work) != trainer
     assert_complete(house, house.wait_for_end())
     run_log = (house.scene.state / "logs" / "runs" / f"{manifest.run_id}.log").read_text().splitlines()
     starts = [json.loads(line)["start"] for line in run_log if '"training begins"' in line]

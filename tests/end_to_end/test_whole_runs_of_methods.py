@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs import files
+from jobs.fs import files
 
 pytestmark = pytest.mark.slow
 SMALL: dict[str, Any] = {

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from daemon.cli import findings as command
 from daemon.cli.application import app
-from jobs import files
 from jobs.errors import NotFoundError
 from jobs.findings.parse import Parsed
+from jobs.fs import files
 from jobs.runs.store import Run
 
 Parse = Callable[..., Parsed]

@@ -34,7 +34,7 @@ def test_a_mutant_is_the_same_every_time(harness: ModuleType) -> None:
 def test_the_harness_fails_where_the_last_resort_had_to_catch(
     harness: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.findings import detect
+    from jobs.findings.scanners import detect
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("ours")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.findings import merge as merging
-from jobs.findings.finding import Finding, Fix, Location, Occurrence, Package
+from jobs.findings.model.finding import Finding, Fix, Location, Occurrence, Package
 from jobs.findings.parse import Limits, Parsed, parse_paths
 
 Parse = Callable[..., Parsed]

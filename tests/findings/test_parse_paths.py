@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.findings import detect
-from jobs.findings.finding import Finding
+from jobs.findings.model.finding import Finding
 from jobs.findings.parse import Limits, Parsed, parse_paths
-from jobs.findings.reading import Reading, Refused
+from jobs.findings.scanners import detect
+from jobs.findings.scanners.reading import Reading, Refused
 
 Parse = Callable[..., Parsed]
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import chain, files, tasks
+from jobs import tasks
 from jobs.errors import NetworkError
-from jobs.job import Job, Place
+from jobs.fs import files
+from jobs.pipeline import chain
+from jobs.pipeline.context import Job, Place
 from jobs.runs.store import Run, RunStore
 
 

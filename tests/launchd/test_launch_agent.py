@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from launchd.calls import NoAnswer, ServiceError
 from launchd.installer import LaunchAgent
+from launchd.run_program import NoAnswer, ServiceError
 from launchd.service import Clerk, Patience
 
 if TYPE_CHECKING:

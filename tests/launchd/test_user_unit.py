@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from launchd.calls import ServiceError
+from launchd.run_program import ServiceError
 from launchd.service import Clerk
 from launchd.systemd import UserUnit
 

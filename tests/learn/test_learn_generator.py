@@ -13,27 +13,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.learn.flawed_files import flaws, make_file
+from benchmarks.learn.names import Names
+from benchmarks.learn.packages import KINDS, advisories
+from benchmarks.learn.primer import SYSTEM as PRIMER_SYSTEM
+from benchmarks.learn.primer import primer_rows
+from benchmarks.learn.public_rows import crossvul_rows, cvefixes_rows
+from benchmarks.learn.reports import reports
+from benchmarks.learn.scene import PRIMER_SEED, SEED, WORDING_SEED, Learning
+from benchmarks.learn.wording import wording_rows
 from config.load import load
 from daemon.demo.crossvul_sample import crossvul_rows as demo_crossvul
 from daemon.demo.cvefixes_sample import COLUMNS
-from daemon.learn.flawed_files import flaws, make_file
-from daemon.learn.names import Names
-from daemon.learn.packages import KINDS, advisories
-from daemon.learn.primer import SYSTEM as PRIMER_SYSTEM
-from daemon.learn.primer import primer_rows
-from daemon.learn.public_rows import crossvul_rows, cvefixes_rows
-from daemon.learn.reports import reports
-from daemon.learn.scene import PRIMER_SEED, SEED, WORDING_SEED, Learning
-from daemon.learn.wording import wording_rows
 from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
-from jobs.datasets.example import SYSTEM
-from jobs.datasets.from_findings import refusal_of
+from jobs.datasets.examples.example import SYSTEM
+from jobs.datasets.examples.syntax import faults
+from jobs.datasets.fixes.render import refusal_of
 from jobs.datasets.request import Source
-from jobs.datasets.syntax import faults
-from jobs.files import read_jsonl, write_json, write_jsonl
-from jobs.findings.archive import Limits
+from jobs.findings.files.archive import Limits
 from jobs.findings.parse import Parsed, parse_paths
-from jobs.mlx.primed_model import build_tokenizer
+from jobs.fs.files import read_jsonl, write_json, write_jsonl
+from jobs.mlx.toy_models.copy_pretrained_model import build_tokenizer
 
 ROWS, ADVISORIES = 120, 70
 LIMITS = Limits(max_file_bytes=10**8, max_members=10, max_total_bytes=10**8, max_ratio=100)
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_reports_and_another_seed_others() -> None:
 
 def test_another_process_makes_the_same_data() -> None:
     script = (
-        "import json; from daemon.learn import primer, public_rows, reports, wording;"
+        "import json; from benchmarks.learn import primer, public_rows, reports, wording;"
         "print(json.dumps([[*primer.primer_rows(60, 1)], [*primer.copying_rows(20, 1)],"
         " [*wording.wording_rows(9, 1)],"
         " [*public_rows.crossvul_rows(20, 1)], [*public_rows.cvefixes_rows(20, 1)], reports.reports(20, 1)]))"

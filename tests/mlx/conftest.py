@@ -12,16 +12,16 @@ import pytest
 from config.job import of_stage
 from config.load import load
 from config.settings import Settings
-from jobs import children
-from jobs.providers.mlx import Mlx
+from jobs.children import parent
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Training
 
 TEXT = "def check(origin, expected):\n    return origin == expected\nrequests==2.31.0\n```python\n" * 20
 
 
 def drive(module: str, work: Path, payload: dict[str, Any]) -> dict[str, Any]:
-    task = children.Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
-    return children.drive(task, lambda facts: None, lambda: False)
+    task = parent.Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
+    return parent.drive(task, lambda facts: None, lambda: False)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "heads": 2,
         "seed": 7,
     }
-    drive("jobs.mlx.tiny_model", folder / "work", payload)
+    drive("jobs.mlx.toy_models.tiny_model", folder / "work", payload)
     return folder / "model"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs import files
+from jobs.fs import files
 
 pytestmark = pytest.mark.slow
 Request = dict[str, Any]
@@ -41,10 +41,10 @@ def test_an_adapter_answers_the_same_in_mlx_lms_own_command(
 ) -> None:
     from mlx_lm import load
 
-    from jobs.mlx.examples import tokenise
+    from jobs.mlx.training.examples import tokenise
 
     training = request_for("trained", stage1__iters="60")
-    run_child("jobs.mlx.train", tmp_path / "train-work", training)
+    run_child("jobs.mlx.training.train", tmp_path / "train-work", training)
     adapters = Path(training["adapters"])
     request: Request = {
         "model": str(tiny_model),

@@ -12,8 +12,9 @@ import pytest
 
 from config.settings import Settings
 from daemon import cli
-from jobs import children, files
+from jobs.children import parent
 from jobs.evaluation import answering
+from jobs.fs import files
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -94,7 +95,7 @@ def test_a_run_is_asked_with_its_base_model_and_each_adapter_that_is_there(
     run.folder.stage1.adapter_file.write_bytes(b"weights")
     asked: list[dict[str, Any]] = []
 
-    def answer(task: children.Task, *_: Any) -> dict[str, Any]:
+    def answer(task: parent.Task, *_: Any) -> dict[str, Any]:
         asked.append(dict(task.payload))
         assert task.module == answering.MODULE
         assert task.device_lock is not None
@@ -105,7 +106,7 @@ def test_a_run_is_asked_with_its_base_model_and_each_adapter_that_is_there(
         files.write_jsonl(Path(files.private_folder(task.work)) / "answers.jsonl", lines)
         return {}
 
-    monkeypatch.setattr(children, "drive", answer)
+    monkeypatch.setattr(parent, "drive", answer)
     code, out, _ = evaluate(run.run_id, "--data", data / "test.jsonl", "--json")
     assert code == 0
     assert [model["label"] for model in asked[0]["models"]] == ["base", "stage1"]

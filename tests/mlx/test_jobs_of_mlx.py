@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from config.job import Data, DataReference, JobConfiguration, read
-from jobs import children, files
-from jobs.children import DeviceBusy
+from jobs.children import parent
+from jobs.children.parent import DeviceBusy
 from jobs.errors import OperatorError
-from jobs.providers.mlx import Mlx
+from jobs.fs import files
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Handle, JobStatus, Training, Workplace
 
 pytestmark = pytest.mark.slow
@@ -90,8 +91,8 @@ def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
     asked: Asked, training: Training, workplace: Workplace
 ) -> None:
     handle = Mlx().start(asked(), training, workplace)
-    pid = children.living(workplace.work)
-    task = children.Task(
+    pid = parent.living(workplace.work)
+    task = parent.Task(
         module=Mlx.module,
         work=workplace.work,
         payload=Mlx().translate(asked(), training),
@@ -100,7 +101,7 @@ def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
         device_lock=workplace.device_lock,
     )
     assert (task.key, pid is not None) == (handle.id, True)
-    result = children.drive(task, lambda facts: None, lambda: False)
+    result = parent.drive(task, lambda facts: None, lambda: False)
     assert result["iterations"] == 12
     events = Mlx().status(handle).events
     assert {event.data["pid"] for event in events} == {pid}
@@ -128,7 +129,7 @@ def test_a_job_whose_child_was_killed_waits_for_its_next_start(
     asked: Asked, training: Training, workplace: Workplace
 ) -> None:
     handle = Mlx().start(asked(schedule={"iters": 400}), training, workplace)
-    pid = children.living(workplace.work)
+    pid = parent.living(workplace.work)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert wait(workplace.work, lambda status: status.status == "queued").error is None

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jobs import files
 from jobs.errors import NetworkError, OperatorError
+from jobs.fs import files
 from jobs.runs.validation import check_full_model
 
 pytestmark = pytest.mark.slow

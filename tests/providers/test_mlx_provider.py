@@ -13,11 +13,11 @@ import pytest
 
 from config.job import JobConfiguration, fields, read
 from config.load import default_values
-from jobs import files
 from jobs.errors import NotFoundError
+from jobs.fs import files
 from jobs.providers.known import PROVIDERS, named
-from jobs.providers.mlx import Mlx
-from jobs.providers.mlx_parameters import MlxParameters
+from jobs.providers.mlx.parameters import MlxParameters
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Training, Verdict
 
 WriteWeights = Callable[..., Path]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobs import files
-from jobs.providers.mlx import Mlx
+from jobs.fs import files
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Handle
 
 KEY = "k" * 64

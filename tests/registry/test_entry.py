@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import OperatorError
-from jobs.files import FileLock
-from jobs.registry import clone, entry, writing
+from jobs.fs import copy
+from jobs.fs.files import FileLock
+from jobs.registry import entry, writing
 from jobs.registry.entry import Certification, certify
 from jobs.registry.name import certified_name, data_hash, parse_name, weights_hash
 from jobs.registry.verify import verify
@@ -180,10 +181,10 @@ def test_a_failed_copy_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.EIO, "Input/output error")
 
     (tmp_path / "source").write_bytes(b"all of it")
-    monkeypatch.setattr(clone, "_clone_on_linux", lambda *_: False)
-    monkeypatch.setattr(clone.shutil, "copyfileobj", broken)
+    monkeypatch.setattr(copy, "_clone_on_linux", lambda *_: False)
+    monkeypatch.setattr(copy.shutil, "copyfileobj", broken)
     with pytest.raises(OSError, match="Input/output"):
-        clone.copy_file(tmp_path / "source", tmp_path / "target")
+        copy.copy_file(tmp_path / "source", tmp_path / "target")
     assert not (tmp_path / "target").exists()
 
 
@@ -191,5 +192,5 @@ def test_a_copy_never_replaces_a_file(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"new")
     (tmp_path / "target").write_bytes(b"old")
     with pytest.raises(FileExistsError):
-        clone.copy_file(tmp_path / "source", tmp_path / "target")
+        copy.copy_file(tmp_path / "source", tmp_path / "target")
     assert (tmp_path / "target").read_bytes() == b"old"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from jobs import files
+from jobs.fs import files
 from jobs.reporting.charts import loss_chart, sparkline
 from jobs.reporting.page import write_report
 from jobs.runs.manifest import Input

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from jobs import files
-from jobs.chain import STEP_NAMES
 from jobs.errors import NotFoundError, OperatorError
+from jobs.fs import files
+from jobs.pipeline.chain import STEP_NAMES
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Input
 from jobs.runs.store import Delivery, Run, RunStore

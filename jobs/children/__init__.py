@@ -1,0 +1,1 @@
+"""Child processes that outlive the daemon: the protocol, the daemon's side of it and the child's."""

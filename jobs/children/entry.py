@@ -1,0 +1,140 @@
+"""The child's side of a child process: take the lock, do the task, leave a receipt.
+
+A child is told its work folder and nothing else. It holds the folder's lock (and the device's, where
+it was asked to) for its whole life: lock busy means alive, receipt means done, neither means dead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs import diagnosis
+from jobs.fs import files
+
+REQUEST = "request.json"
+RECEIPT = "receipt.json"
+PROGRESS = "progress.jsonl"
+LOCK = "child.lock"
+OUTPUT = "child.out"
+EXIT_BUSY = 75  # EX_TEMPFAIL: somebody else holds one of the locks
+EXIT_FULL = 73  # EX_CANTCREAT: the disk is full, so not even a receipt could be written
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a child was asked to do.
+
+    Args:
+        work: Its scratch folder.
+        payload: The task's own request; its hash is the receipt's key.
+        log: The run's log file; lines appended here are seen by whoever follows the run.
+        facts: What every log line carries (run, step).
+    """
+
+    work: Path
+    payload: dict[str, Any]
+    log: Path
+    facts: dict[str, Any]
+
+    def report(self, **facts: Any) -> None:
+        """Tell the daemon how far this is; the numbers end up in the manifest's progress."""
+        files.append_jsonl(self.work / PROGRESS, facts)
+
+    def say(self, event: str, level: str = "info", **facts: Any) -> None:
+        """Write one line into the run's log."""
+        files.append_jsonl(
+            self.log,
+            {
+                "timestamp": _clock(),
+                "level": level,
+                "event": event,
+                **self.facts,
+                "pid": os.getpid(),
+                **facts,
+            },
+        )
+
+
+def main(task: Callable[[Assignment], dict[str, Any]]) -> None:
+    """Run `task` as the process's whole purpose and exit.
+
+    Args:
+        task: Gets the assignment, returns the JSON-able result that goes into the receipt.
+    """
+    try:
+        _main(task, Path(sys.argv[1]))
+    except OSError as error:
+        if not diagnosis.is_full(error):
+            raise
+        os._exit(EXIT_FULL)
+
+
+def _main(task: Callable[[Assignment], dict[str, Any]], work: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        request = _admitted(work, stack)
+        if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
+            os._exit(0)
+        assignment = Assignment(work, request["payload"], Path(request["log"]), request["facts"])
+        receipt = attempt(task, assignment)
+        files.write_json(work / RECEIPT, {"key": request["key"], **receipt})
+        # Leave without running interpreter shutdown: the receipt is durable, and MLX and pyarrow threads
+        # have been seen to crash on the way out, which would look like a failure.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if receipt["status"] == "done" else 1)
+
+
+def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
+    """The request, read under the lock: before it, another daemon might still be replacing it."""
+    pid = f"pid {os.getpid()}"
+    try:
+        stack.enter_context(files.FileLock(work / LOCK, pid))
+        request: dict[str, Any] = files.read_json(work / REQUEST)
+        holder = " ".join([pid, *(str(value) for value in request["facts"].values())])
+        for path in request["locks"]:
+            stack.enter_context(files.FileLock(Path(path), holder))
+    except files.LockBusy:
+        sys.exit(EXIT_BUSY)
+    return request
+
+
+def attempt(task: Callable[[Assignment], dict[str, Any]], assignment: Assignment) -> dict[str, Any]:
+    """Do the task; its result, or why there is none, as a receipt tells it."""
+    try:
+        return {"status": "done", "result": task(assignment)}
+    except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
+        failure = _failure(error, assignment.work)
+    with _room_or_not():
+        assignment.say("failed", level="error", error=failure["message"])
+    return {"status": "failed", "error": failure}
+
+
+@contextlib.contextmanager
+def _room_or_not() -> Iterator[None]:
+    """For what the receipt says as well, and needs no second word on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if not diagnosis.is_full(error):
+            raise
+
+
+def _failure(error: Exception, work: Path) -> dict[str, Any]:
+    known = diagnosis.of_exception(error, work)
+    if known is not None:
+        return {"kind": known.kind, "message": known.message, "remedy": known.remedy, "traceback": None}
+    text = f"{type(error).__name__}: {error}"
+    return {"kind": "bug", "message": text, "remedy": "", "traceback": traceback.format_exc()}
+
+
+def _clock() -> str:
+    moment = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""An example: its text, its quality, what is left out of it and why."""

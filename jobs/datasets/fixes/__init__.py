@@ -1,0 +1,1 @@
+"""Stage 2: a finding and its known fix become an example."""

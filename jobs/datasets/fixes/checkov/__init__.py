@@ -1,0 +1,1 @@
+"""Checkov's checks and the edits that satisfy them."""

@@ -1,0 +1,1 @@
+"""Edits of HCL and YAML that leave every other byte as it is."""

@@ -1,0 +1,1 @@
+"""ZAP's alerts and the configurations that answer them."""

@@ -1,0 +1,1 @@
+"""Examples become train, valid and test: groups, weights, augmentation, replay, leakage check."""

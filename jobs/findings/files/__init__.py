@@ -1,0 +1,1 @@
+"""Bytes become documents: encodings, archives, streamed JSON, XML."""

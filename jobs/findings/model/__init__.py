@@ -1,0 +1,1 @@
+"""A finding and its parts: severity, CWE, packages, versions."""

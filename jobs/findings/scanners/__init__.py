@@ -1,0 +1,1 @@
+"""The formats of the scanners, one file each; they do not know each other."""

@@ -1,0 +1,1 @@
+"""The scanned code: a checkout, and the function around a line."""

@@ -1,0 +1,1 @@
+"""Models made here, small enough for tests, the demo and the proof that it learns."""

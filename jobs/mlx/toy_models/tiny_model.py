@@ -1,0 +1,143 @@
+"""A tiny base model of the OLMo-2 architecture, built on the spot for the demo and the tests.
+
+Its byte-level BPE tokenizer is trained on the texts it is given; its weights start random and, where
+`primer_steps` is above 0, are trained on windows of other texts for that many steps, so that it knows
+what code looks like. It is a specimen: nobody should expect sense from it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers
+import numpy as np
+from mlx_lm.models import olmo2
+from mlx_lm.utils import save_config, save_model
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from jobs.children import entry
+from jobs.children.entry import Assignment
+from jobs.fs import files
+
+END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PRIMER_LENGTH = 128
+PRIMER_BATCH = 2
+
+
+def run(assignment: Assignment) -> dict[str, Any]:
+    """Build the model folder `out`.
+
+    Request: `out`, `texts` (files the tokenizer learns from), `primer` (files the weights learn from),
+    `primer_steps`, `vocabulary`, `hidden`, `layers`, `heads`, `seed`.
+
+    Returns:
+        Its size, and the primer's first and last loss in nats per token (null without a primer).
+    """
+    request = assignment.payload
+    draft = assignment.work / "model"
+    shutil.rmtree(draft, ignore_errors=True)
+    files.private_folder(draft)
+    tokenizer = build_tokenizer(_texts(request["texts"]), request["vocabulary"])
+    tokenizer.save_pretrained(draft)
+    mx.random.seed(request["seed"])
+    config = model_config(request, tokenizer)
+    model = olmo2.Model(olmo2.ModelArgs.from_dict(config))
+    losses = _prime(assignment, model, tokenizer) if request["primer_steps"] else []
+    save_model(draft, model)
+    save_config(config, draft / "config.json")
+    files.private_folder(Path(request["out"]).parent)
+    files.replace_folder(draft, Path(request["out"]))
+    parameters = sum(value.size for _, value in mlx.utils.tree_flatten(model.parameters()))
+    return {
+        "parameters": parameters,
+        "vocabulary": len(tokenizer),
+        "primer_first_loss": losses[0] if losses else None,
+        "primer_last_loss": losses[-1] if losses else None,
+    }
+
+
+def build_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with a ChatML template; an answer ends with `<|im_end|>`."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END, START, STOP],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=STOP, pad_token=END)
+    fast.chat_template = CHATML
+    return fast
+
+
+def model_config(request: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """The model's config.json."""
+    return {
+        "model_type": "olmo2",
+        "architectures": ["Olmo2ForCausalLM"],
+        "hidden_size": request["hidden"],
+        "num_hidden_layers": request["layers"],
+        "intermediate_size": 4 * request["hidden"],
+        "num_attention_heads": request["heads"],
+        "rms_norm_eps": 1e-6,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": True,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def _texts(paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        text = Path(path).read_text(encoding="utf-8")
+        if path.endswith(".jsonl"):
+            for line in text.splitlines():
+                yield from (value for value in json.loads(line).values() if isinstance(value, str))
+        else:
+            yield text
+
+
+def _prime(assignment: Assignment, model: Any, tokenizer: PreTrainedTokenizerFast) -> list[float]:
+    request = assignment.payload
+    tokens = np.array(
+        [token for text in _texts(request["primer"]) for token in tokenizer.encode(text)], np.int32
+    )
+    chance = np.random.default_rng(request["seed"])
+    optimizer = mlx.optimizers.AdamW(learning_rate=request["primer_rate"])
+    step = nn.value_and_grad(model, _next_token_loss)
+    losses = []
+    for number in range(1, request["primer_steps"] + 1):
+        starts = chance.integers(0, len(tokens) - PRIMER_LENGTH - 1, PRIMER_BATCH)
+        batch = mx.array(np.stack([tokens[start : start + PRIMER_LENGTH + 1] for start in starts]))
+        loss, gradient = step(model, batch)
+        optimizer.update(model, gradient)
+        mx.eval(model.parameters(), optimizer.state)
+        losses.append(loss.item())
+        assignment.report(
+            phase="primer", iteration=number, iterations=request["primer_steps"], train_loss=losses[-1]
+        )
+    return losses
+
+
+def _next_token_loss(model: Any, tokens: mx.array) -> mx.array:
+    return nn.losses.cross_entropy(model(tokens[:, :-1]), tokens[:, 1:]).mean()
+
+
+if __name__ == "__main__":
+    entry.main(run)

@@ -1,0 +1,111 @@
+"""Memory: the limits from the settings, and what to do when a batch does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from jobs.errors import OperatorError
+from jobs.mlx.training.batches import Size, plan, share
+from jobs.mlx.training.checkpoint import restore_random
+from jobs.mlx.training.examples import Examples
+from jobs.mlx.training.group import Group
+
+GB = 10**9
+SIGNS = ("malloc", "out of memory", "unable to allocate", "insufficient memory", "outofmemory", "bad_alloc")
+
+
+def set_limits(limits: dict[str, float | None]) -> None:
+    """Apply `memory_limit_gb`, `cache_limit_gb`, `wired_limit_gb` (10**9 bytes each; null leaves it)."""
+    setters = {
+        "memory_limit_gb": mx.set_memory_limit,
+        "cache_limit_gb": mx.set_cache_limit,
+        "wired_limit_gb": mx.set_wired_limit,
+    }
+    for name, setter in setters.items():
+        value = limits[name]
+        if value is not None and not (name == "wired_limit_gb" and not mx.metal.is_available()):
+            setter(int(value * GB))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of MLX's means that memory ran out; MLX has no type of its own for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The batch size that fits, and the accumulation that makes up for a smaller one."""
+
+    size: Size
+    accumulation: int
+    fallbacks: int
+
+
+def fit(size: Size, accumulation: int, attempt: Callable[[Size], None]) -> Fitting:
+    """Halve the batch and double the accumulation until the largest batch fits.
+
+    Args:
+        size: What was asked for.
+        accumulation: What was asked for.
+        attempt: Raises where a batch of this size does not fit.
+
+    Raises:
+        OperatorError: Not even the smallest batch fits.
+    """
+    fallbacks = 0
+    while True:
+        try:
+            attempt(size)
+            return Fitting(size, accumulation, fallbacks)
+        except (RuntimeError, MemoryError) as error:
+            smaller = halved(size)
+            if not is_out_of_memory(error):
+                raise
+            if smaller is None:
+                raise OperatorError(
+                    f"Out of memory with a single example per batch: {error}",
+                    "Set training.grad_checkpoint: true, or lower training.max_seq_length, "
+                    "or use a smaller or quantised base model.",
+                ) from error
+            mx.clear_cache()
+            size, accumulation, fallbacks = smaller, accumulation * 2, fallbacks + 1
+
+
+def halved(size: Size) -> Size | None:
+    """Half of a batch; None where there is nothing left to halve."""
+    if size.tokens is not None:
+        return Size(size.examples, size.tokens // 2) if size.tokens >= 256 else None
+    return Size(size.examples // 2) if size.examples > 1 else None
+
+
+def largest_batch_fits(trained: tuple[Any, Any], examples: Examples, size: Size, group: Group) -> None:
+    """Compute loss and gradient of the batch that needs most; nothing is updated.
+
+    Args:
+        trained: The model and its loss.
+        examples: All of them.
+        size: How much goes into a batch.
+        group: Each process computes its share; memory that lacks in one lacks in all.
+
+    Doing this before the first step means that a lack of memory costs seconds, not a day, and that
+    the batch size never changes in the middle of a training.
+    """
+    model, loss = trained
+    key = mx.random.state[0].tolist()
+    groups = plan(examples.lengths.tolist(), size)
+    longest = max(groups, key=lambda group: len(group) * max(len(examples[index].tokens) for index in group))
+    batch = [mx.array(array) for array in share([examples[index] for index in longest], group)]
+    model.train()
+
+    def compute() -> None:
+        (value, _), gradient = nn.value_and_grad(model, loss)(model, *batch)
+        mx.eval(value, gradient)
+
+    group.attempt(compute, is_out_of_memory)
+    restore_random(key)  # dropout drew from it

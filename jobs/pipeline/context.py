@@ -1,0 +1,106 @@
+"""What a step gets: the run, its settings, and the few things it may do to the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from config.settings import Settings
+from jobs import diagnosis
+from jobs.children import parent
+from jobs.errors import Held
+from jobs.layout import DEVICE_LOCK as DEVICE_LOCK
+from jobs.layout import Place as Place
+from jobs.pipeline import control, priority
+from jobs.runs.folder import RunFolder
+from jobs.runs.manifest import Manifest, Progress, now
+from jobs.runs.store import Run, RunStore
+
+
+class Skip(Exception):
+    """The step has nothing to do; the reason goes into the manifest."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step of one run, while it is being done."""
+
+    run: Run
+    settings: Settings
+    place: Place
+    step: str
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return self.run.folder
+
+    @property
+    def manifest(self) -> Manifest:
+        """The run's manifest; `save` after a change."""
+        return self.run.manifest
+
+    def save(self) -> None:
+        """Write the manifest."""
+        self.run.save()
+
+    def progress(self, facts: Mapping[str, Any]) -> None:
+        """Put what a child reported into the manifest; on a full disk, with the next change of it."""
+        known = {key: value for key, value in facts.items() if key in Progress.model_fields}
+        current = self.manifest.progress.model_dump() if self.manifest.progress.step == self.step else {}
+        self.manifest.progress = Progress(**{**current, **known, "step": self.step, "updated_at": now()})
+        try:
+            self.save()
+        except OSError as error:  # figures that are late are no reason to leave a child alone
+            if not diagnosis.is_full(error):
+                raise
+
+    def child(
+        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+    ) -> dict[str, Any]:
+        """Have a child process do this step's heavy part; returns its result.
+
+        Args:
+            module: The child's module.
+            payload: Its request; the same request is never worked on twice.
+            device: Whether it needs the device, of which there is one.
+            part: A name of its own for a second child of the same step.
+
+        Raises:
+            EndChild: A person or the machine's power wants it to end now; it has ended.
+        """
+        task = self.task(module, payload, device, part)
+        if device and (reason := self.place.hold()):
+            parent.end(task.work)
+            raise Held(reason)
+        if device and parent.living(task.work) is None and (first := self._before_us()):
+            raise Held(f"{first} goes first, its priority is higher")
+        return parent.drive(task, self.progress, lambda: self._look(device))
+
+    def task(
+        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+    ) -> parent.Task:
+        """What `child` has done, without doing it."""
+        return parent.Task(
+            module=module,
+            work=self.folder.work(part or self.step),
+            payload=payload,
+            log=self.place.run_log(self.run.run_id),
+            facts={"run": self.run.run_id, "step": self.step},
+            device_lock=self.place.device_lock if device else None,
+            preload=self.settings.training.preload_library,
+        )
+
+    def _before_us(self) -> str | None:
+        return priority.before(RunStore(self.place.models_dir), self.run)
+
+    def _look(self, device: bool) -> bool:
+        if self.place.stopping():
+            return True
+        if request := control.asked(self.folder):
+            raise control.Requested(request)
+        control.take_wish(self.run)
+        if device and (reason := self.place.hold()):
+            raise Held(reason)
+        return False

@@ -1,0 +1,47 @@
+"""What is told of a training that goes on: no line twice, none lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.children.entry import Assignment
+from jobs.fs import files
+from jobs.mlx.training.checkpoint import Position
+from jobs.mlx.training.reports import Reports
+
+
+def reports(folder: Path, start: int) -> Reports:
+    return Reports(Assignment(folder, {}, folder / "log", {}), folder / "metrics.jsonl", (start, 20), 3)
+
+
+@pytest.mark.parametrize(("step", "kept"), [(0, []), (4, [0, 3]), (10, [0, 3, 6, 10])])
+def test_a_training_that_goes_on_keeps_what_its_checkpoint_covers(
+    tmp_path: Path, step: int, kept: list[int]
+) -> None:
+    earlier = reports(tmp_path, 0)
+    for iteration in (0, 3, 6, 10, 12):
+        earlier.validated(iteration, 1.0 / (iteration + 1))
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"iteration": 15, "torn')
+    later = reports(tmp_path, step)
+    later.go_back(Position(step))
+    assert [iteration for iteration, _ in later.history("valid_loss")] == kept
+    marks = [row["iteration"] for row in files.read_jsonl(tmp_path / "metrics.jsonl") if "resumed" in row]
+    assert marks == ([step] if step else [])
+
+
+def test_going_back_forgets_what_is_done_again_and_what_a_killed_trainer_was_writing(tmp_path: Path) -> None:
+    metrics = tmp_path / "stage1" / "metrics.jsonl"
+    metrics.parent.mkdir()
+    for iteration in range(1, 8):
+        files.append_jsonl(metrics, {"iteration": iteration, "train_loss": 1.0})
+    for cut in (files.temporary_beside(metrics), files.temporary_beside(metrics)):
+        cut.write_text("half")
+    assignment = Assignment(tmp_path, {}, tmp_path / "run.log", {})
+    Reports(assignment, metrics, (5, 9), 1).go_back(Position(5))
+    rows = list(files.read_jsonl(metrics))
+    assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 5]
+    assert rows[-1]["resumed"]
+    assert [path.name for path in metrics.parent.iterdir()] == ["metrics.jsonl"]
