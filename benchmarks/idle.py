@@ -34,10 +34,11 @@ from typing import Any
 import yaml
 
 from config.load import load
-from jobs.pipeline.chain import STEP_NAMES
+from jobs.pipeline.step_table import STEP_NAMES
+from jobs.runs.delivery import Delivery
 from jobs.runs.folder import MANIFEST
 from jobs.runs.manifest import Output
-from jobs.runs.store import Delivery, RunStore
+from jobs.runs.store import RunStore
 
 LIMITS = {"memory": 1.5, "cpu": 1.5, "late_seconds": 1.0, "status": 4.0, "status_with_runs": 6.0}
 STABLE_SECONDS = 2.0

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from jobs.fs import files
+from jobs.runs.status import PowerReason
+from jobs.runs.waiting import WaitingForPower
 from launchd.run_program import ServiceError, call
 
 if TYPE_CHECKING:
@@ -101,8 +103,8 @@ def read() -> Reading:
     return from_pmset(*texts)
 
 
-def reason_to_wait(policy: Power, reading: Reading, moment: datetime) -> str | None:
-    """Why the device is not to be used now, in words that stay the same as long as the reason does.
+def reason_to_wait(policy: Power, reading: Reading, moment: datetime) -> WaitingForPower | None:
+    """Why the device is not to be used now; the same facts as long as the reason is the same.
 
     Args:
         policy: The settings.
@@ -110,11 +112,11 @@ def reason_to_wait(policy: Power, reading: Reading, moment: datetime) -> str | N
         moment: The local time.
     """
     if policy.quiet_hours and _within(policy.quiet_hours, moment):
-        return f"quiet hours until {policy.quiet_hours[6:]} (power.quiet_hours)"
+        return WaitingForPower(PowerReason.QUIET_HOURS, policy.quiet_hours[6:])
     if policy.on_battery == "wait" and reading.on_battery:
-        return "the machine runs on its battery (power.on_battery)"
+        return WaitingForPower(PowerReason.BATTERY)
     if policy.in_low_power_mode == "wait" and reading.low_power:
-        return "the machine is in low-power mode (power.in_low_power_mode)"
+        return WaitingForPower(PowerReason.LOW_POWER_MODE)
     return None
 
 
@@ -153,13 +155,13 @@ class Warden:
         self.policy = policy
         self.device_lock = device_lock
         self.platform = platform
-        self._reason: str | None = None
+        self._reason: WaitingForPower | None = None
         self._reading = Reading()
         self._clocks = Clocks()
         self._awake_for: str | None = None
         self._caffeinate: list[subprocess.Popen[bytes]] = []
 
-    def hold(self) -> str | None:
+    def hold(self) -> WaitingForPower | None:
         """Why the device is not to be used now, as of the last look."""
         return self._reason
 
@@ -178,7 +180,8 @@ class Warden:
         if self._reading.speed_limit not in (heat, None):
             log.info("heat limits the processor", percent=self._reading.speed_limit, run=_run_of(trainer))
         if self._reason != before:
-            log.info("the device is held" if self._reason else "the device is free", reason=self._reason)
+            reason = str(self._reason) if self._reason else None
+            log.info("the device is held" if reason else "the device is free", reason=reason)
         self._stay_awake(trainer)
         return before is not None and self._reason is None
 

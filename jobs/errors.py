@@ -132,9 +132,5 @@ class EndChild(Exception):
     """The child is to end in good order (it may save a checkpoint first), and the step goes on later."""
 
 
-class Held(EndChild):
-    """The device is not to be used now (battery, quiet hours); the reason is in words."""
-
-
 class Stopped(Exception):
     """The daemon is stopping: leave everything as it is, the next daemon goes on from here."""

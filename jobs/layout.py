@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.runs.waiting import WaitingForPower
+
 DEVICE_LOCK = "device.lock"
 
 
@@ -17,14 +19,14 @@ class Place:
         models_dir: Base models, runs and certified models.
         state_dir: Queue, locks and logs.
         stopping: True once the daemon is stopping.
-        hold: Why the device is not to be used now, in words; None if it may be used.
+        hold: Why the device is not to be used now; None if it may be used.
         reserve_bytes: What stays free on every disk.
     """
 
     models_dir: Path
     state_dir: Path
     stopping: Callable[[], bool] = field(default=lambda: False)
-    hold: Callable[[], str | None] = field(default=lambda: None)
+    hold: Callable[[], WaitingForPower | None] = field(default=lambda: None)
     reserve_bytes: int = 0
 
     @property

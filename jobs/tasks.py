@@ -11,8 +11,9 @@ from jobs.errors import NotFoundError, OperatorError
 from jobs.fs import files
 from jobs.pipeline import chain, priority
 from jobs.pipeline.context import Place
-from jobs.runs.manifest import UNFINISHED
+from jobs.runs.status import FOR_THE_DEVICE, UNFINISHED, WaitingKind
 from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import WaitingForPower
 
 log = structlog.get_logger("sectune.tasks")
 
@@ -89,17 +90,12 @@ def _advance_once(
 
 
 def waiting_runs(store: RunStore) -> list[str]:
-    """Runs that waited for the device; it may be free now. Those that wait for the network are left alone."""
+    """Runs that waited for the device or for room, which may be there now; the network is left alone."""
     runs = priority.in_order(store.unfinished())
-    return [run.run_id for run in runs if run.manifest.status == "waiting" and _not_begun(run)]
+    return [run.run_id for run in runs if run.manifest.waits_for(*FOR_THE_DEVICE, WaitingKind.DISK)]
 
 
-def _not_begun(run: Run) -> bool:
-    step = run.manifest.next_step()
-    return step is not None and step.status == "pending"
-
-
-def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
+def undriven_runs(store: RunStore, held: WaitingForPower | None = None) -> list[str]:
     """Unfinished runs that nobody drives at the moment, as they are to be driven: urgent ones, then old ones.
 
     Args:
@@ -110,6 +106,6 @@ def undriven_runs(store: RunStore, held: str | None = None) -> list[str]:
         run.run_id
         for run in priority.in_order(store.unfinished())
         if run.manifest.status in UNFINISHED
-        and not (held and (run.manifest.status, run.manifest.status_reason) == ("waiting", held))
+        and not (held and run.manifest.waiting_for == held)
         and files.lock_holder(run.folder.driver_lock) is None
     ]

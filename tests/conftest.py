@@ -12,10 +12,11 @@ import pytest
 
 from config.load import load
 from config.settings import Settings
-from jobs.pipeline.chain import STEP_NAMES
 from jobs.pipeline.context import Place
+from jobs.pipeline.step_table import STEP_NAMES
+from jobs.runs.delivery import Delivery
 from jobs.runs.folder import RunFolder
-from jobs.runs.store import Delivery, Run, RunStore
+from jobs.runs.store import Run, RunStore
 
 # A shared machine makes any single example slow now and then; in CI the examples are always the same.
 hypothesis.settings.register_profile("sectune", deadline=None, derandomize="CI" in os.environ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daemon import terminal
 from daemon.cli.world import FAILED, OK, World
-from jobs.runs.manifest import UNFINISHED
+from jobs.runs.status import UNFINISHED
 from jobs.runs.summaries import summary_of
 
 

@@ -10,8 +10,8 @@ from daemon.cli.world import BUSY, FAILED, NEEDS_ATTENTION, OK, World
 from daemon.log import silence
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.pipeline import chain, control
-from jobs.runs.manifest import UNFINISHED
+from jobs.pipeline import control, steering
+from jobs.runs.status import UNFINISHED
 
 if TYPE_CHECKING:
     from jobs.runs.store import Run
@@ -54,7 +54,7 @@ def _obeyed(run: Run, request: control.Request) -> bool:
     try:
         with run.driving(f"sectune runs {request}"):
             if control.asked(run.folder) == request:
-                chain.obey(run, request)
+                steering.obey(run, request)
     except files.LockBusy:
         run.reload()
         return run.manifest.status not in UNFINISHED
@@ -70,7 +70,7 @@ def resume(world: World, run_id: str) -> int:
         return OK
     with run.driving("sectune runs resume"):
         try:
-            chain.resume(run)
+            steering.resume(run)
         except ValueError as error:
             raise OperatorError(str(error)) from error
     _ring(world, run)
@@ -86,7 +86,7 @@ def prioritise(world: World, run_id: str, priority: int) -> int:
         raise OperatorError(
             f"{run.run_id} is {run.manifest.status}; it has no step left that could go first."
         )
-    control.wish(run.folder, priority)
+    control.ask_priority(run.folder, priority)
     deadline = time.monotonic() + OBEYED_SECONDS
     while not _taken_over(run):
         if time.monotonic() > deadline:
@@ -100,10 +100,10 @@ def prioritise(world: World, run_id: str, priority: int) -> int:
 def _taken_over(run: Run) -> bool:
     try:
         with run.driving("sectune runs prioritise"):
-            control.take_wish(run)
+            control.take_priority(run)
     except files.LockBusy:
         run.reload()
-    return control.wished(run.folder) is None
+    return control.asked_priority(run.folder) is None
 
 
 def retry(world: World, run_id: str, first: str | None, dry_run: bool) -> int:
@@ -111,14 +111,14 @@ def retry(world: World, run_id: str, first: str | None, dry_run: bool) -> int:
     silence()
     run = world.store.open(run_id)
     try:
-        names = chain.to_retry(run, first)
+        names = steering.to_retry(run, first)
         if dry_run:
             kept = [step.name for step in run.manifest.steps if step.name not in names]
             terminal.say(f"would be done: {', '.join(names)}")
             terminal.say(f"would be kept: {', '.join(kept) or 'nothing but the reports'}")
             return OK
         with run.driving("sectune runs retry"):
-            step = chain.retry(run, first)
+            step = steering.retry(run, first)
     except ValueError as error:
         raise OperatorError(str(error)) from error
     _ring(world, run)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from daemon import terminal
 from daemon.cli.world import FAILED, NEEDS_ATTENTION, OK, World
 from daemon.readable import printable, readable
-from jobs.runs.manifest import UNFINISHED
+from jobs.runs.status import UNFINISHED
 from jobs.runs.store import Run
 
 POLL_SECONDS = 0.3

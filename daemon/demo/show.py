@@ -19,7 +19,8 @@ from daemon import terminal
 from daemon.cli.world import FAILED, OK
 from daemon.demo.scene import Scene
 from jobs.errors import OperatorError
-from jobs.runs.manifest import UNFINISHED, Manifest
+from jobs.runs.manifest import Manifest
+from jobs.runs.status import UNFINISHED
 from jobs.runs.store import Run, RunStore
 
 PATIENCE_SECONDS = 1800

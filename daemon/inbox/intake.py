@@ -25,8 +25,9 @@ from daemon.inbox import reasons
 from daemon.inbox.ledger import INBOX, Entry, Ledger, Stamp, shown
 from daemon.inbox.reasons import in_words
 from jobs.fs import files, free_space
+from jobs.runs.delivery import Delivery
 from jobs.runs.folder import RunFolder
-from jobs.runs.store import Delivery, Run, RunStore
+from jobs.runs.store import Run, RunStore
 
 if TYPE_CHECKING:  # the parsers are 8 MB; an idle daemon has nothing to parse
     from config.settings import Settings
@@ -272,7 +273,7 @@ class Intake:
                 log.error("staged copy is lost", path=entry.path)
 
     def _create(self, delivery: str, entries: Sequence[Entry]) -> Run:
-        from jobs.pipeline.chain import STEP_NAMES
+        from jobs.pipeline.step_table import STEP_NAMES
 
         settings = whole(self.desk.settings)
         accepted = [entry for entry in entries if entry.state == "accepted"]

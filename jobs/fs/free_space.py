@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-REASONS = ("waits for ", "the disk ")  # how a reason of this kind begins
-SPARE_BYTES = 128 * 1024  # several manifests: one of a finished run has about 20 KB
+RESERVE_FILE_BYTES = 128 * 1024  # several manifests: one of a finished run has about 20 KB
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,15 @@ class Shortage:
     reserve: int
     free: int
 
+    @property
+    def missing(self) -> int:
+        """Bytes that must become free before there is room."""
+        return self.needed + self.reserve - self.free
+
     def __str__(self) -> str:
         kept = f" and {in_words(self.reserve)} stay free (disk.reserve_mb)" if self.reserve else ""
         return (
-            f"waits for {in_words(self.needed + self.reserve - self.free)} on the disk of {self.folder}: "
+            f"waits for {in_words(self.missing)} on the disk of {self.folder}: "
             f"{in_words(self.free)} free, {self.what} needs {in_words(self.needed)}{kept}"
         )
 
@@ -42,11 +46,6 @@ def in_words(count: int) -> str:
     if count >= 1e9:
         return f"{count / 1e9:.1f} GB"
     return f"{count / 1e6:.0f} MB" if count >= 10e6 else f"{count / 1e6:.1f} MB"
-
-
-def is_reason(reason: str | None) -> bool:
-    """Whether a run's reason to wait is about room on a disk."""
-    return (reason or "").startswith(REASONS)
 
 
 def shortage(what: str, needs: Mapping[Path, int], reserve: int) -> Shortage | None:
@@ -83,7 +82,7 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
-def keep_spare(path: Path) -> None:
+def keep_reserve_file(path: Path) -> None:
     """Keep a little room aside, so that a run can say on a full disk what it waits for.
 
     Raises:
@@ -92,10 +91,10 @@ def keep_spare(path: Path) -> None:
     if not path.exists():
         draft = path.with_name(f"{path.name}.draft")
         # Random, or a file system that packs would keep nothing aside.
-        draft.write_bytes(os.urandom(SPARE_BYTES))
+        draft.write_bytes(os.urandom(RESERVE_FILE_BYTES))
         draft.replace(path)
 
 
-def give_spare(path: Path) -> None:
+def free_reserve_file(path: Path) -> None:
     """Free what was kept aside."""
     path.unlink(missing_ok=True)

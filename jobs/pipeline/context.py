@@ -9,13 +9,14 @@ from typing import Any
 from config.settings import Settings
 from jobs import diagnosis
 from jobs.children import parent
-from jobs.errors import Held
+from jobs.clock import now
 from jobs.layout import DEVICE_LOCK as DEVICE_LOCK
 from jobs.layout import Place as Place
 from jobs.pipeline import control, priority
 from jobs.runs.folder import RunFolder
-from jobs.runs.manifest import Manifest, Progress, now
+from jobs.runs.manifest import Manifest, Progress
 from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import WaitingForEarlierRun
 
 
 class Skip(Exception):
@@ -71,11 +72,11 @@ class Job:
             EndChild: A person or the machine's power wants it to end now; it has ended.
         """
         task = self.task(module, payload, device, part)
-        if device and (reason := self.place.hold()):
+        if device and (power := self.place.hold()):
             parent.end(task.work)
-            raise Held(reason)
+            raise control.MustWait(power)
         if device and parent.living(task.work) is None and (first := self._before_us()):
-            raise Held(f"{first} goes first, its priority is higher")
+            raise control.MustWait(WaitingForEarlierRun(first))
         return parent.drive(task, self.progress, lambda: self._look(device))
 
     def task(
@@ -100,7 +101,7 @@ class Job:
             return True
         if request := control.asked(self.folder):
             raise control.Requested(request)
-        control.take_wish(self.run)
-        if device and (reason := self.place.hold()):
-            raise Held(reason)
+        control.take_priority(self.run)
+        if device and (power := self.place.hold()):
+            raise control.MustWait(power)
         return False

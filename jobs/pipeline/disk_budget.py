@@ -32,11 +32,12 @@ REPORT_BYTES = 400  # a line of metrics.jsonl, of progress.jsonl and of the log,
 CASE_COPIES = 4  # a case as prompt, reference and answers of up to three models
 
 Needs = dict[Path, int]
+Estimate = Callable[[Job], Needs]
 
 
-def shortage(job: Job) -> free_space.Shortage | None:
+def shortage(job: Job, estimate: Estimate) -> free_space.Shortage | None:
     """What keeps a step from beginning, if a disk that it writes to has too little room."""
-    needed, run = needs(job), job.place.models_dir
+    needed, run = needs(job, estimate), job.place.models_dir
     # What an interrupted attempt left is overwritten or built upon.
     needed[run] = max(LEAST, needed[run] - bytes_below(job.folder.work(job.step)))
     return free_space.shortage(job.step, needed, job.place.reserve_bytes)
@@ -52,17 +53,22 @@ def bytes_below(folder: Path) -> int:
     return total
 
 
-def needs(job: Job) -> Needs:
+def needs(job: Job, estimate: Estimate) -> Needs:
     """Bytes that a step will write, by folder; what goes into its run counts for the models folder."""
-    estimate = ESTIMATES.get(job.step)
     needed = {job.place.models_dir: LEAST, job.place.state_dir: LEAST}
-    for folder, count in (estimate(job) if estimate else {}).items():
+    for folder, count in estimate(job).items():
         named = job.place.models_dir if folder == job.folder.root else folder
         needed[named] = needed.get(named, 0) + count
     return needed
 
 
-def _parse(job: Job) -> Needs:
+def of_nothing(job: Job) -> Needs:
+    """A step that writes nothing of its own."""
+    return {}
+
+
+def of_parsing(job: Job) -> Needs:
+    """Findings, at most as large as the reports unpacked."""
     reports = sum(
         path.stat().st_size * (UNPACKED if path.suffix.lower() in ARCHIVES else 1)
         for path in files.files_below(job.folder.reports)
@@ -70,7 +76,8 @@ def _parse(job: Job) -> Needs:
     return {job.folder.root: min(reports, job.settings.inbox.max_archive_bytes)}
 
 
-def _dataset_1(job: Job) -> Needs:
+def of_dataset_1(job: Job) -> Needs:
+    """The data set, and the base model where it has to be fetched first."""
     settings = job.settings.datasets
     data = sum(_public(source.location, source.max_rows) for source in sources_of(settings))
     needs = {job.folder.root: DATA_COPIES * data * (1 + settings.augmentation)}
@@ -109,14 +116,16 @@ def _hub_cache() -> Path:
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
 
 
-def _dataset_2(job: Job) -> Needs:
+def of_dataset_2(job: Job) -> Needs:
+    """The delivery's own examples and the replayed ones."""
     settings = job.settings.datasets
     own = _size(job.folder.findings) * (1 + settings.augmentation)
     replayed = settings.replay_ratio * _size(job.folder.stage1.train_file)
     return {job.folder.root: int(DATA_COPIES * (own + min(replayed, own)))}
 
 
-def _train(job: Job, stage: int) -> Needs:
+def of_training(job: Job, stage: int) -> Needs:
+    """Adapters, checkpoints, tokens and reports of a stage."""
     settings, folder = job.settings.training, job.folder.stage(stage)
     iterations = job.settings.stage(stage).iters
     adapter = adapter_bytes(job)
@@ -144,11 +153,13 @@ def adapter_bytes(job: Job) -> int:
     return 4 * lora.rank * layers * sum(widths)
 
 
-def _evaluate(job: Job, stage: int) -> Needs:
+def of_evaluation(job: Job, stage: int) -> Needs:
+    """Answers and cases on a stage's test part."""
     return {job.folder.root: CASE_COPIES * _size(job.folder.stage(stage).test_file)}
 
 
-def _fuse(job: Job) -> Needs:
+def of_fusing(job: Job) -> Needs:
+    """The fused model."""
     if (model := _model(job)) is None:
         return {}
     size = _whole(model, 16) if job.settings.fuse.dequantize else bytes_below(model)
@@ -169,7 +180,8 @@ def _whole(model: Path, bits: int) -> int:
     return bytes_below(model) * bits // now
 
 
-def _certify(job: Job) -> Needs:
+def of_certifying(job: Job) -> Needs:
+    """Copies of the model and of all that it came from."""
     copied = bytes_below(job.folder.final_model)
     for stage in (job.folder.stage1, job.folder.stage2):
         copied += (
@@ -180,17 +192,3 @@ def _certify(job: Job) -> Needs:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-ESTIMATES: dict[str, Callable[[Job], Needs]] = {
-    "parse": _parse,
-    "dataset_1": _dataset_1,
-    "train_1": lambda job: _train(job, 1),
-    "evaluate_1": lambda job: _evaluate(job, 1),
-    "dataset_2": _dataset_2,
-    "train_2": lambda job: _train(job, 2),
-    "evaluate_2": lambda job: _evaluate(job, 2),
-    "retention": lambda job: _evaluate(job, 1),
-    "fuse": _fuse,
-    "certify": _certify,
-}

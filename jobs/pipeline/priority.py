@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.fs import files, free_space
-from jobs.runs.manifest import UNFINISHED
+from jobs.fs import files
+from jobs.runs.status import FOR_THE_DEVICE, UNFINISHED, RunStatus
 from jobs.runs.store import Run, RunStore
 
 HIGHEST = 100
+BEGINS_AT_ONCE = (RunStatus.QUEUED, RunStatus.IN_PROGRESS)
 NAMED = {"high": 10, "normal": 0, "low": -10}
 
 
@@ -35,15 +36,13 @@ def instead_of(store: RunStore, run_id: str) -> str | None:
     for run in in_order(runs):
         if own is None or run.manifest.priority <= own:
             return None
-        if run.manifest.status in ("queued", "in_progress") and not files.lock_holder(run.folder.driver_lock):
+        if run.manifest.status in BEGINS_AT_ONCE and not files.lock_holder(run.folder.driver_lock):
             return run.run_id
     return None
 
 
 def _wants_the_device(run: Run) -> bool:
     """Whether it would use the device soon: not paused, not at its end, not waiting for network or space."""
-    manifest = run.manifest
-    if manifest.status != "waiting":
-        return manifest.status in UNFINISHED
-    step = manifest.next_step()
-    return step is not None and step.status == "pending" and not free_space.is_reason(manifest.status_reason)
+    if run.manifest.status is RunStatus.WAITING:
+        return run.manifest.waits_for(*FOR_THE_DEVICE)
+    return run.manifest.status in UNFINISHED

@@ -17,6 +17,7 @@ from jobs.fs import files
 from jobs.fs.copy import copy_file
 from jobs.pipeline.context import Job
 from jobs.runs.manifest import Output
+from jobs.runs.status import RunStatus, StepStatus
 from jobs.runs.store import Run, RunStore
 
 CODE = Path(__file__).parents[1] / "mlx" / "training"
@@ -53,7 +54,7 @@ def find(job: Job, wanted: str) -> Run | None:
     runs, _ = RunStore(job.place.models_dir).list()
     for run in reversed(runs):
         stage = run.manifest.stage1
-        if run.manifest.status == "completed" and stage.reuse_key == wanted and _intact(run):
+        if run.manifest.status is RunStatus.COMPLETED and stage.reuse_key == wanted and _intact(run):
             return run
     return None
 
@@ -106,5 +107,5 @@ def take_evaluation(job: Job) -> Sequence[Path]:
 
 def _same_evaluation(source: Run, job: Job) -> bool:
     before, now = source.settings(), job.settings
-    evaluated = source.manifest.step("evaluate_1").status == "succeeded"
+    evaluated = source.manifest.step("evaluate_1").status is StepStatus.SUCCEEDED
     return evaluated and (before.evaluation, before.seed) == (now.evaluation, now.seed)

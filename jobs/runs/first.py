@@ -15,7 +15,7 @@ from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import VERSION, Manifest, Provenance, Stage, Stage1Dependency, Stage2, Step
 
 if TYPE_CHECKING:
-    from jobs.runs.store import Delivery
+    from jobs.runs.delivery import Delivery
 
 # Where the queue is concerns the machine, not the run; and its address may hold a password.
 WHERE = {"storage": True, "url": True}

@@ -113,13 +113,13 @@ class RunFolder:
         return self.root / "control.json"
 
     @property
-    def spare(self) -> Path:
+    def reserve_file(self) -> Path:
         """Room that is kept aside while the run is unfinished; see `jobs.fs.free_space`."""
-        return self.root / ".spare"
+        return self.root / ".reserve"
 
     @property
-    def wish(self) -> Path:
-        """The priority that a person wants for this run; whoever drives it takes it over."""
+    def priority_request(self) -> Path:
+        """The priority that a person asks for; whoever drives the run takes it over."""
         return self.root / "priority.json"
 
     @property

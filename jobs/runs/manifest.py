@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from jobs.clock import now as now
-from jobs.runs.summaries import UNFINISHED as UNFINISHED
+from jobs.errors import OperatorError
+from jobs.runs.status import DONE, RunStatus, StageStatus, StepStatus, WaitingKind
+from jobs.runs.waiting import WaitingFor
 
 VERSION: Literal["2.0"] = "2.0"
-RunStatus = Literal[
-    "queued", "in_progress", "waiting", "paused", "completed", "failed", "cancelled", "needs_attention"
-]
-StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped"]
 Verdict = Literal["received", "parsed", "parsed_with_warnings", "empty", "refused"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[str, StringConstraints(pattern=r"^\./")]
@@ -82,7 +80,7 @@ class Step(Part):
     """One link of the chain."""
 
     name: str
-    status: StepStatus = "pending"
+    status: StepStatus = StepStatus.PENDING
     attempts: Annotated[int, Field(ge=0)] = 0  # how often it was begun
     failures: Annotated[int, Field(ge=0)] = (
         0  # how often without progress in between; a killed daemon is none
@@ -120,7 +118,7 @@ class ArtifactTypes(Part):
 class Stage(Part):
     """One stage: promised paths first, facts as they become known."""
 
-    status: StepStatus = "pending"
+    status: StageStatus = StageStatus.PENDING
     duration_seconds: float | None = None
     adapters_path: RelativePath
     training_data_path: RelativePath
@@ -200,8 +198,9 @@ class Manifest(Part):
     timestamp: Timestamp
     updated_at: Timestamp
     pipeline_type: Literal["sequential"] = "sequential"
-    status: RunStatus = "queued"
-    status_reason: str | None = None
+    status: RunStatus = RunStatus.QUEUED
+    status_reason: str | None = None  # for people; nothing is decided by it
+    waiting_for: Annotated[WaitingFor, Field(discriminator="kind")] | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0  # higher goes first, at the next step
     base_model: str
     total_duration_seconds: float | None = None
@@ -231,12 +230,33 @@ class Manifest(Part):
         """Stage 1 or stage 2."""
         return self.stage1 if number == 1 else self.stage2
 
+    def waits_for(self, *kinds: WaitingKind) -> bool:
+        """Whether the run waits, and for one of these."""
+        return (
+            self.status is RunStatus.WAITING
+            and self.waiting_for is not None
+            and self.waiting_for.kind in kinds
+        )
+
     def next_step(self) -> Step | None:
         """The first step that is neither done nor skipped; None when the chain is at its end."""
         for step in self.steps:
-            if step.status not in ("succeeded", "skipped"):
+            if step.status not in DONE:
                 return step
         return None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check one manifest.
+
+    Raises:
+        OperatorError: It is not a manifest of version 2.0.
+    """
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        first = " ".join(str(error).split())[:300]
+        raise OperatorError(f"{path} is not a readable manifest 2.0: {first}") from error
 
 
 def json_schema() -> dict[str, Any]:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from jobs.clock import now
 from jobs.errors import NotFoundError, OperatorError
 from jobs.fs import files
+from jobs.runs.delivery import Delivery
 from jobs.runs.folder import MANIFEST, RunFolder
-from jobs.runs.summaries import UNFINISHED, leave, overview
+from jobs.runs.status import UNFINISHED, RunStatus
+from jobs.runs.summaries import leave, overview
 
 if TYPE_CHECKING:  # pydantic is 12 MB; an idle daemon has no manifest to read
     from config.settings import Settings
-    from jobs.runs.manifest import Input, Manifest
+    from jobs.runs.manifest import Manifest
 
 PREFIX = "webauthn-security-sequential"
 DRAFT = "run"
@@ -67,7 +69,7 @@ class Run:
 
     def reload(self) -> None:
         """Read the manifest again."""
-        self.manifest = read_manifest(self.folder.manifest)
+        self.manifest = _read(self.folder.manifest)
 
     @contextmanager
     def driving(self, holder: str) -> Iterator[None]:
@@ -87,15 +89,6 @@ class Run:
         own = (self.folder.findings, self.folder.validation(1), self.folder.settings)
         for folder in (path.parent for path in own):
             yield from files.temporaries(folder) if folder.is_dir() else ()
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """The reports that arrived together."""
-
-    id: str
-    inputs: tuple[Input, ...]
-    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -191,7 +184,7 @@ class RunStore:
         """
         exact = self.root / run_id / MANIFEST
         if exact.exists() and Path(run_id).name == run_id:
-            return Run(RunFolder(exact.parent), read_manifest(exact))
+            return Run(RunFolder(exact.parent), _read(exact))
         matches = [name for name in self.ids() if name.startswith(run_id) or name.endswith(run_id)]
         if len(matches) == 1:
             return self.open(matches[0])
@@ -215,7 +208,7 @@ class RunStore:
         for run_id in self.ids():
             path = self.root / run_id
             try:
-                runs.append(Run(RunFolder(path), read_manifest(path / MANIFEST)))
+                runs.append(Run(RunFolder(path), _read(path / MANIFEST)))
             except OperatorError as error:
                 unreadable.append(Unreadable(path, error.message))
         return sorted(runs, key=_age), unreadable
@@ -238,7 +231,7 @@ class RunStore:
 
     def latest_completed(self) -> Run | None:
         """The completed run with the newest manifest timestamp."""
-        completed = [run for run in self.list()[0] if run.manifest.status == "completed"]
+        completed = [run for run in self.list()[0] if run.manifest.status is RunStatus.COMPLETED]
         return completed[-1] if completed else None
 
 
@@ -253,18 +246,7 @@ def _age(run: Run) -> tuple[datetime, str]:
     return datetime.fromisoformat(run.manifest.timestamp), run.run_id
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and check one manifest.
+def _read(path: Path) -> Manifest:
+    from jobs.runs.manifest import read_manifest
 
-    Raises:
-        OperatorError: It is not a manifest of version 2.0.
-    """
-    from pydantic import ValidationError
-
-    from jobs.runs.manifest import Manifest
-
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        first = " ".join(str(error).split())[:300]
-        raise OperatorError(f"{path} is not a readable manifest 2.0: {first}") from error
+    return read_manifest(path)

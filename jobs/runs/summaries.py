@@ -16,6 +16,7 @@ import stat
 
 from config.cache import Look, keep, kept, look_of, number_of, settled
 from jobs.runs.folder import MANIFEST, SUMMARY
+from jobs.runs.status import DONE, SHOWN, UNFINISHED, RunStatus
 
 TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-UNFINISHED = frozenset({"queued", "in_progress", "waiting"})
-SHOWN = UNFINISHED | {"needs_attention"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Taken when this process was started: after an upgrade, an old daemon's rows do not fit the new code.
-CODE = [look_of(os.path.join(HERE, name)) for name in ("summaries.py", "manifest.py")]
+CODE = [
+    look_of(os.path.join(HERE, name)) for name in ("summaries.py", "manifest.py", "status.py", "waiting.py")
+]
 
 
 def summary_of(manifest: Manifest) -> dict[str, Any]:
     """A run in a few words; the figures of its step only if they are of that very step."""
+    from dataclasses import asdict
+
     from jobs.runs.manifest import Progress
 
     step = manifest.next_step()
@@ -43,10 +46,11 @@ def summary_of(manifest: Manifest) -> dict[str, Any]:
         "run_id": manifest.run_id,
         "status": manifest.status,
         "status_reason": manifest.status_reason,
+        "waiting_for": asdict(manifest.waiting_for) if manifest.waiting_for else None,
         "priority": manifest.priority,
         "step": step.name if step else None,
         "progress": (manifest.progress if its_own else Progress()).model_dump(),
-        "steps_done": sum(step.status in ("succeeded", "skipped") for step in manifest.steps),
+        "steps_done": sum(step.status in DONE for step in manifest.steps),
         "steps": len(manifest.steps),
     }
 
@@ -87,9 +91,9 @@ class Overview:
         )
         shown = [row["summary"] for row in readable]
         self.unfinished = [summary for summary in shown if summary["status"] in UNFINISHED]
-        self.attention = [summary for summary in shown if summary["status"] == "needs_attention"]
+        self.attention = [summary for summary in shown if summary["status"] == RunStatus.NEEDS_ATTENTION]
         self.unreadable = [(folder, row["reason"]) for folder, row in rows.items() if "reason" in row]
-        self.completed = sum(row["status"] == "completed" for row in rows.values())
+        self.completed = sum(row["status"] == RunStatus.COMPLETED for row in rows.values())
 
 
 def _moment(timestamp: str) -> str:
@@ -112,7 +116,7 @@ def overview(root: str) -> Overview:
         fresh = row or _read(os.path.join(root, run_id), look)
         rows[os.path.join(root, run_id)] = fresh
         # A run in progress changes every second; its own summary is quick enough, if it has one.
-        if indexed or (settled(look) and (row is None or fresh["status"] != "in_progress")):
+        if indexed or (settled(look) and (row is None or fresh["status"] != RunStatus.IN_PROGRESS)):
             index[run_id] = fresh
             changed = changed or not indexed
     if changed or len(index) != len(known):
@@ -159,7 +163,7 @@ def _read(folder: str, look: Look) -> Row:
     from pathlib import Path
 
     from jobs.errors import OperatorError
-    from jobs.runs.store import read_manifest
+    from jobs.runs.manifest import read_manifest
 
     try:
         return _row(look, read_manifest(Path(folder) / MANIFEST))

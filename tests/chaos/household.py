@@ -17,7 +17,7 @@ from typing import Any
 
 from daemon.demo.scene import MODEL, Scene
 from jobs.fs import files
-from jobs.runs.manifest import UNFINISHED
+from jobs.runs.status import UNFINISHED
 
 CHECKPOINT_EVERY = 5
 ITERATIONS = 30

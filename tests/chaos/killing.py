@@ -16,8 +16,8 @@ from writes import Write, unfinished
 
 from jobs.children import entry as protocol
 from jobs.children import parent
+from jobs.clock import now
 from jobs.fs import files
-from jobs.runs.manifest import now
 
 WRITE_SECONDS = 3.0
 CHILD_SECONDS = 2.0

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.pipeline.chain import STEP_NAMES
+from jobs.pipeline.step_table import STEP_NAMES
 
 Victim = Literal["daemon", "child", "both"]
 INTAKE = "intake"  # delivered, but no run yet

@@ -17,6 +17,8 @@ from config.settings import Power
 from daemon import power
 from daemon.power import Clocks, Reading, Warden, from_pmset, from_supplies, reason_to_wait
 from jobs.fs.files import FileLock
+from jobs.runs.status import PowerReason
+from jobs.runs.waiting import WaitingForPower
 
 ON_BATTERY = "Now drawing from 'Battery Power'\n -InternalBattery-0 (id=1)\t85%; discharging; 4:11 remaining"
 ON_MAINS = "Now drawing from 'AC Power'\n -InternalBattery-0 (id=1)\t100%; charged; 0:00 remaining"
@@ -97,8 +99,8 @@ def test_each_reason_to_wait_names_itself_and_its_setting(
         assert reason is None
     else:
         assert reason is not None
-        assert expected in reason
-        assert "(power." in reason
+        assert expected in str(reason)
+        assert "(power." in str(reason)
 
 
 @given(st.times(), st.times(), st.times())
@@ -134,7 +136,7 @@ def warden(tmp_path: Path) -> Warden:
 def test_the_warden_says_when_what_held_the_device_up_is_over(warden: Warden) -> None:
     assert warden.hold() is None
     assert not warden.look(Reading(on_battery=True))
-    assert "battery" in (warden.hold() or "")
+    assert warden.hold() == WaitingForPower(PowerReason.BATTERY)
     assert not warden.look(Reading(on_battery=True))
     assert warden.look(Reading(on_battery=False))
     assert warden.hold() is None

@@ -14,8 +14,9 @@ import pytest
 
 from config.settings import Settings
 from daemon import cli
-from jobs.pipeline.chain import STEP_NAMES
-from jobs.runs.store import Delivery, RunStore
+from jobs.pipeline.step_table import STEP_NAMES
+from jobs.runs.delivery import Delivery
+from jobs.runs.store import RunStore
 
 
 @dataclass

@@ -17,7 +17,8 @@ import pytest
 from daemon.demo.scene import DATA, MODEL, Scene
 from jobs.children import entry, parent
 from jobs.fs import files
-from jobs.runs.manifest import UNFINISHED, Manifest
+from jobs.runs.manifest import Manifest
+from jobs.runs.status import UNFINISHED
 from jobs.runs.store import RunStore
 
 SMALL: dict[str, Any] = {

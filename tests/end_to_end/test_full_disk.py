@@ -38,9 +38,10 @@ SETTINGS: dict[str, Any] = {
 LAUNCH = """
 import sys, time
 from pathlib import Path
-from jobs.pipeline import chain
+from dataclasses import replace
+from jobs.pipeline.step_table import STEPS
 
-gate, parse = Path(sys.argv[1]), chain.STEPS["parse"]
+gate, parse = Path(sys.argv[1]), STEPS["parse"].do
 
 def gated(job):
     (gate / "begun").touch()
@@ -48,7 +49,7 @@ def gated(job):
         time.sleep(0.01)
     return parse(job)
 
-chain.STEPS["parse"] = gated
+STEPS["parse"] = replace(STEPS["parse"], do=gated)
 sys.argv = ["sectune", "run"]
 from daemon.cli import main
 main()
@@ -193,7 +194,7 @@ def test_a_disk_that_fills_during_parse_dataset_training_and_fuse_costs_only_tim
     run = RunStore(house.scene.models_dir).open(manifest.run_id)
     assert house.command("runs", "validate", manifest.run_id).returncode == 0
     assert [row["event"] for row in files.read_jsonl(run.folder.events)].count("run_completed") == 1
-    assert not run.folder.spare.exists()
+    assert not run.folder.reserve_file.exists()
     (resumed,) = [row for row in files.read_jsonl(run.folder.stage1.metrics) if row.get("resumed")]
     assert resumed["iteration"] >= 10  # the last checkpoint before the disk was full
     assert json.loads(house.command("inbox", "--json").stdout)["files"][0]["state"] == "queued"

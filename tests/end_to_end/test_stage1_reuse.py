@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.runs.manifest import UNFINISHED, Manifest
+from jobs.runs.manifest import Manifest
+from jobs.runs.status import UNFINISHED
 
 pytestmark = pytest.mark.slow
 EVERY_ITERATION_TOLD = {"training": {"report_every": 1}}

@@ -14,7 +14,8 @@ import pytest
 
 from jobs.children import parent
 from jobs.registry.verify import verify
-from jobs.runs.manifest import UNFINISHED, Manifest, json_schema
+from jobs.runs.manifest import Manifest, json_schema
+from jobs.runs.status import UNFINISHED
 
 pytestmark = pytest.mark.slow
 CHILD_STEPS = (

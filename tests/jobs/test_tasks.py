@@ -11,9 +11,10 @@ import pytest
 from jobs import tasks
 from jobs.errors import NetworkError
 from jobs.fs import files
-from jobs.pipeline import chain
+from jobs.pipeline import step_table
 from jobs.pipeline.context import Job, Place
 from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import WaitingForDevice
 
 
 @pytest.fixture
@@ -21,7 +22,8 @@ def idle_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(job: Job) -> Sequence[Path]:
         return []
 
-    monkeypatch.setattr(chain, "STEPS", dict.fromkeys(chain.STEPS, nothing))
+    for name, row in step_table.STEPS.items():
+        monkeypatch.setitem(step_table.STEPS, name, replace(row, do=nothing))
 
 
 @pytest.mark.usefixtures("idle_steps")
@@ -35,7 +37,7 @@ def test_ringing_alone_brings_a_run_to_its_end(
     while bell:
         advance(bell.pop(0))
         count += 1
-    assert count == len(chain.STEP_NAMES)
+    assert count == len(step_table.STEP_NAMES)
     assert store.open(run.run_id).manifest.status == "completed"
     assert tasks.undriven_runs(store) == []
 
@@ -67,14 +69,14 @@ def test_who_waits_for_the_device_is_rung_when_a_step_ends_but_not_who_waits_for
 ) -> None:
     device, network, other = (make_run(delivery=name) for name in "abc")
     with device.driving("test"):
-        device.manifest.status = "waiting"
+        device.manifest.status, device.manifest.waiting_for = "waiting", WaitingForDevice("pid 1")
         device.save()
 
     def offline(job: Job) -> Sequence[Path]:
         raise NetworkError("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setitem(chain.STEPS, "parse", offline)
+        patch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=offline))
         tasks.advancing(store, place, lambda run_id: None)(network.run_id)
     bell: list[str] = []
     tasks.advancing(store, place, bell.append)(other.run_id)

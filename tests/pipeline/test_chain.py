@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from jobs.children import parent
 from jobs.errors import ChildFailed, DeliveryRefused, GpuWatchdog, NetworkError, OperatorError, Stopped
 from jobs.fs import files
-from jobs.pipeline import chain
-from jobs.pipeline.chain import STEP_NAMES, Outcome
+from jobs.pipeline import chain, steering, step_table
+from jobs.pipeline.chain import Outcome
 from jobs.pipeline.context import Job, Place, Skip
-from jobs.runs.manifest import UNFINISHED
+from jobs.pipeline.step_table import STEP_NAMES
+from jobs.runs.status import UNFINISHED
 from jobs.runs.store import Run
 
 Steps = Callable[..., list[str]]
@@ -30,7 +32,7 @@ def run(make_run: Callable[..., Run]) -> Run:
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     """Replaces every step; the ones named raise what they are given, once for each item."""
 
-    def replace(**raised: Sequence[BaseException]) -> list[str]:
+    def replace_all(**raised: Sequence[BaseException]) -> list[str]:
         done: list[str] = []
         left = {name: list(errors) for name, errors in raised.items()}
 
@@ -45,10 +47,11 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
             return work
 
-        monkeypatch.setattr(chain, "STEPS", {name: step(name) for name in STEP_NAMES})
+        for name, row in step_table.STEPS.items():
+            monkeypatch.setitem(step_table.STEPS, name, replace(row, do=step(name)))
         return done
 
-    return replace
+    return replace_all
 
 
 def advance(run: Run, place: Place, times: int = 1) -> Outcome:
@@ -103,7 +106,7 @@ def test_the_manifest_says_running_while_a_step_runs(
         seen.append((on_disk["status"], on_disk["steps"][0]["status"], on_disk["progress"]["step"]))
         return []
 
-    monkeypatch.setitem(chain.STEPS, "parse", look)
+    monkeypatch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=look))
     advance(run, place)
     assert seen == [("in_progress", "running", "parse")]
 
@@ -157,7 +160,7 @@ def test_failures_with_progress_in_between_do_not_add_up(
         job.progress({"iteration": iteration})
         raise ChildFailed("killed")
 
-    monkeypatch.setitem(chain.STEPS, "parse", work)
+    monkeypatch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=work))
     advance(run, place, 6)
     assert run.manifest.step("parse").status == "succeeded"
     assert run.manifest.step("parse").attempts == 6
@@ -255,7 +258,9 @@ def test_a_busy_device_makes_the_run_wait_with_its_reason_and_then_go_on(
 def test_a_promised_output_that_is_missing_is_a_recorded_failure(
     run: Run, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(chain.STEPS, "parse", lambda job: [job.folder.findings])
+    monkeypatch.setitem(
+        step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=lambda job: [job.folder.findings])
+    )
     assert [advance(run, place) for _ in range(3)][-1] is Outcome.ENDED
     assert "FileNotFoundError" in str(status(run)[1])
 
@@ -281,7 +286,7 @@ def test_retry_goes_on_with_the_failed_step_and_does_its_work_again(
     receipt = files.private_folder(run.folder.work("dataset_1")) / "receipt.json"
     receipt.write_text("{}")
     with run.driving("test"):
-        assert chain.retry(run) == "dataset_1"
+        assert steering.retry(run) == "dataset_1"
     assert status(run) == ("queued", None)
     assert not receipt.exists()
     assert advance(run, place) is Outcome.NEXT
@@ -292,10 +297,10 @@ def test_retry_goes_on_with_the_failed_step_and_does_its_work_again(
 def test_only_what_failed_can_be_retried(run: Run, place: Place, steps: Steps) -> None:
     steps()
     with pytest.raises(ValueError, match="is queued"):
-        chain.retry(run)
+        steering.retry(run)
     advance(run, place, len(STEP_NAMES))
     with pytest.raises(ValueError, match="is completed"):
-        chain.retry(run)
+        steering.retry(run)
 
 
 def test_a_run_killed_between_its_last_step_and_its_end_is_completed(
@@ -327,6 +332,6 @@ def test_a_childs_report_becomes_the_manifests_progress(
         assert (on_disk["iteration"], on_disk["train_loss"], on_disk["step"]) == (2, 2.0, "parse")
         return []
 
-    monkeypatch.setitem(chain.STEPS, "parse", work)
+    monkeypatch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=work))
     advance(run, place, 2)
     assert run.manifest.progress.train_loss is None

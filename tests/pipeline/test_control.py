@@ -17,11 +17,13 @@ from jobs import tasks
 from jobs.children import parent
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.pipeline import chain, control
+from jobs.pipeline import chain, control, steering, step_table
 from jobs.pipeline.chain import Outcome
 from jobs.pipeline.context import Job, Place
 from jobs.runs.manifest import Output
+from jobs.runs.status import PowerReason
 from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import WaitingForPower
 
 CHILD = """
 import os, signal, sys, time
@@ -67,7 +69,8 @@ def run(make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.Monkey
     def nothing(job: Job) -> Sequence[Path]:
         return []
 
-    monkeypatch.setattr(chain, "STEPS", {**dict.fromkeys(chain.STEPS, nothing), "parse": slow})
+    for name, row in step_table.STEPS.items():
+        monkeypatch.setitem(step_table.STEPS, name, replace(row, do=slow if name == "parse" else nothing))
     run = make_run()
     files.private_folder(run.folder.findings.parent)
     return run
@@ -132,7 +135,7 @@ def test_a_paused_run_goes_on_where_its_child_was(run: Run, place: Place, gate: 
     driver.join()
     reached = count(run)
     with run.driving("test"):
-        chain.resume(run)
+        steering.resume(run)
     assert run.manifest.status == "queued"
     gate.touch()
     assert drive(run, place) is Outcome.NEXT
@@ -193,17 +196,23 @@ def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, place: P
 def test_a_run_waits_with_the_reason_while_the_device_is_held_and_goes_on_afterwards(
     run: Run, place: Place, gate: Path, store: RunStore
 ) -> None:
-    reasons: list[str] = []
+    reasons: list[WaitingForPower] = []
     held = replace(place, hold=lambda: reasons[-1] if reasons else None)
     driver = Driver(run, held)
-    reasons.append("the machine runs on its battery")
+    reasons.append(WaitingForPower(PowerReason.BATTERY))
     assert driver.join() is Outcome.WAITING
-    assert (run.manifest.status, run.manifest.status_reason) == ("waiting", "the machine runs on its battery")
+    assert (run.manifest.status, run.manifest.status_reason) == (
+        "waiting",
+        "the machine runs on its battery (power.on_battery)",
+    )
+    assert run.manifest.waiting_for == WaitingForPower(PowerReason.BATTERY)
     assert parent.living(run.folder.work("parse")) is None
     before = run.manifest.step("parse").attempts
     assert drive(run, held) is Outcome.WAITING
     assert run.manifest.step("parse").attempts == before
     assert tasks.undriven_runs(store, held=reasons[0]) == []
+    others = WaitingForPower(PowerReason.LOW_POWER_MODE)
+    assert tasks.undriven_runs(store, held=others) == [run.run_id]
     assert tasks.undriven_runs(store) == tasks.waiting_runs(store) == [run.run_id]
     reasons.clear()
     gate.touch()
@@ -236,11 +245,11 @@ def ended(run: Run, status: str = "completed") -> Run:
 def test_a_retry_from_a_step_does_it_and_all_after_it_anew_and_keeps_what_came_before(run: Run) -> None:
     ended(run)
     with run.driving("test"):
-        assert chain.retry(run, "dataset_2") == "dataset_2"
-    by_status = {name: run.manifest.step(name).status for name in chain.STEP_NAMES}
-    first = chain.STEP_NAMES.index("dataset_2")
-    assert [by_status[name] for name in chain.STEP_NAMES] == ["succeeded"] * first + ["pending"] * (
-        len(chain.STEP_NAMES) - first
+        assert steering.retry(run, "dataset_2") == "dataset_2"
+    by_status = {name: run.manifest.step(name).status for name in step_table.STEP_NAMES}
+    first = step_table.STEP_NAMES.index("dataset_2")
+    assert [by_status[name] for name in step_table.STEP_NAMES] == ["succeeded"] * first + ["pending"] * (
+        len(step_table.STEP_NAMES) - first
     )
     assert run.folder.work("train_1").exists()
     assert not run.folder.work("train_2").exists()
@@ -251,25 +260,25 @@ def test_a_retry_from_a_step_does_it_and_all_after_it_anew_and_keeps_what_came_b
 
 def test_only_steps_that_can_be_done_now_can_be_retried_from(run: Run, make_run: Callable[..., Run]) -> None:
     with pytest.raises(ValueError, match="pause it first"):
-        chain.to_retry(run, "parse")
+        steering.to_retry(run, "parse")
     ended(run)
     with pytest.raises(ValueError, match="no step bake"):
-        chain.to_retry(run, "bake")
+        steering.to_retry(run, "bake")
     with pytest.raises(ValueError, match="nothing to retry"):
-        chain.to_retry(run)
+        steering.to_retry(run)
     run.manifest.step("train_1").status = "failed"
     run.manifest.status = "needs_attention"
     with pytest.raises(ValueError, match="train_2 needs train_1"):
-        chain.to_retry(run, "train_2")
-    assert chain.to_retry(run)[0] == "train_1"
+        steering.to_retry(run, "train_2")
+    assert steering.to_retry(run)[0] == "train_1"
 
 
 def test_a_cancelled_run_can_be_taken_up_again_and_only_a_paused_one_resumed(run: Run) -> None:
     with run.driving("test"):
-        chain.obey(run, "cancel")
+        steering.obey(run, "cancel")
         with pytest.raises(ValueError, match="cancelled, not paused"):
-            chain.resume(run)
-        assert chain.retry(run) == "parse"
+            steering.resume(run)
+        assert steering.retry(run) == "parse"
     assert run.manifest.status == "queued"
 
 

@@ -16,10 +16,11 @@ from jobs import tasks
 from jobs.children import parent
 from jobs.errors import NetworkError
 from jobs.fs import files, free_space
-from jobs.pipeline import chain, disk_budget
+from jobs.pipeline import chain, disk_budget, step_table
 from jobs.pipeline.chain import Outcome
 from jobs.pipeline.context import Job, Place
 from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import WaitingForDisk
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/somewhere")
 
@@ -48,7 +49,8 @@ def quick_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return work
 
-    monkeypatch.setattr(chain, "STEPS", {name: step(name) for name in chain.STEP_NAMES})
+    for name, row in step_table.STEPS.items():
+        monkeypatch.setitem(step_table.STEPS, name, replace(row, do=step(name)))
     return done
 
 
@@ -65,13 +67,20 @@ def job(run: Run, place: Place, step: str) -> Job:
     return Job(run, run.settings(), place, step)
 
 
+def needs(at: Job) -> disk_budget.Needs:
+    return disk_budget.needs(at, step_table.STEPS[at.step].estimate)
+
+
+def shortage(at: Job) -> free_space.Shortage | None:
+    return disk_budget.shortage(at, step_table.STEPS[at.step].estimate)
+
+
 def test_a_shortage_says_what_is_missing_what_is_free_and_who_needs_it(tmp_path: Path) -> None:
     short = free_space.Shortage(Path("/models"), "fuse", 1_500_000_000, 0, 300_000_000)
     assert str(short) == "waits for 1.2 GB on the disk of /models: 300 MB free, fuse needs 1.5 GB"
     kept = str(replace(short, reserve=500_000_000))
     assert kept.startswith("waits for 1.7 GB")
     assert kept.endswith("fuse needs 1.5 GB and 500 MB stay free (disk.reserve_mb)")
-    assert free_space.is_reason(kept)
 
 
 @given(st.integers(0, 10**13), st.integers(0, 10**13), st.integers(0, 10**12))
@@ -111,12 +120,18 @@ def test_a_run_waits_for_room_without_beginning_its_step_and_goes_on_when_there_
     manifest = on_disk(run)
     assert manifest["status"] == "waiting"
     assert "parse needs" in str(manifest["status_reason"])
+    waiting_for = run.manifest.waiting_for
+    assert isinstance(waiting_for, WaitingForDisk)
+    assert (waiting_for.what, waiting_for.folder) == ("parse", str(place.models_dir))
+    assert waiting_for.free_bytes == 1000
+    assert waiting_for.missing_bytes == (waiting_for.needed_bytes or 0) - 1000
+    assert str(waiting_for) == manifest["status_reason"]
     step = run.manifest.step("parse")
     assert (step.status, step.attempts, step.failures, quick_steps) == ("pending", 0, 0, [])
     free["bytes"] = 10**12
     assert advance(run, place) is Outcome.NEXT
     assert quick_steps == ["parse"]
-    assert on_disk(run)["status_reason"] is None
+    assert (on_disk(run)["status_reason"], on_disk(run)["waiting_for"]) == (None, None)
 
 
 def test_waiting_writes_the_manifest_only_when_the_figures_change(
@@ -145,7 +160,7 @@ def test_the_reserve_stays_free(run: Run, place: Place, free: dict[str, int], qu
 def test_an_estimate_that_fails_is_on_record(
     run: Run, place: Place, quick_steps: list[str], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(job: Job) -> None:
+    def broken(job: Job, estimate: object) -> None:
         raise error
 
     monkeypatch.setattr(disk_budget, "shortage", broken)
@@ -171,7 +186,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_step_is_no_failure(
         raise error from (None if error is FULL else FULL)
 
     with monkeypatch.context() as patch:
-        patch.setitem(chain.STEPS, "parse", full)
+        patch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=full))
         for _ in range(5):
             assert advance(run, place) is Outcome.WAITING
     step = run.manifest.step("parse")
@@ -187,16 +202,16 @@ def test_a_manifest_that_finds_no_room_is_written_with_the_room_kept_aside(
     real = Run.save
 
     def save(self: Run) -> None:
-        if self.folder.spare.exists():
+        if self.folder.reserve_file.exists():
             raise FULL
         real(self)
 
     monkeypatch.setattr(Run, "save", save)
-    free_space.keep_spare(run.folder.spare)
-    assert run.folder.spare.stat().st_size == free_space.SPARE_BYTES
+    free_space.keep_reserve_file(run.folder.reserve_file)
+    assert run.folder.reserve_file.stat().st_size == free_space.RESERVE_FILE_BYTES
     assert advance(run, place) is Outcome.WAITING
     assert "disk is full" in str(on_disk(run)["status_reason"])
-    assert not run.folder.spare.exists()
+    assert not run.folder.reserve_file.exists()
 
 
 def test_a_disk_that_takes_nothing_at_all_leaves_the_manifest_as_it_was_and_the_daemon_alive(
@@ -246,14 +261,14 @@ def test_progress_that_finds_no_room_does_not_end_the_step(
     assert on_disk(run)["progress"]["iteration"] == 3  # type: ignore[index]
 
 
-def test_the_spare_is_kept_while_a_run_is_unfinished_and_gone_after(
+def test_the_reserve_file_is_kept_while_a_run_is_unfinished_and_gone_after(
     run: Run, place: Place, quick_steps: list[str]
 ) -> None:
     seen = []
     while advance(run, place) is not Outcome.ENDED:
-        seen.append(run.folder.spare.exists())
+        seen.append(run.folder.reserve_file.exists())
     assert all(seen)
-    assert not run.folder.spare.exists()
+    assert not run.folder.reserve_file.exists()
 
 
 def test_fusing_needs_a_complete_model_and_more_of_it_in_16_bits(
@@ -266,10 +281,10 @@ def test_fusing_needs_a_complete_model_and_more_of_it_in_16_bits(
     (base_model / "config.json").write_text('{"quantization": {"bits": 4, "group_size": 64}}')
     (base_model / "vocabulary.txt").write_bytes(bytes(40_000_000))
     size = disk_budget.bytes_below(base_model)
-    needed = disk_budget.needs(job(run, place, "fuse"))
+    needed = needs(job(run, place, "fuse"))
     assert needed[place.models_dir] == size + disk_budget.LEAST
     whole = make_run(settings_with({"fuse.dequantize": "true"}), delivery="d2")
-    assert disk_budget.needs(job(whole, place, "fuse"))[place.models_dir] == 4 * size + disk_budget.LEAST
+    assert needs(job(whole, place, "fuse"))[place.models_dir] == 4 * size + disk_budget.LEAST
 
 
 def test_a_training_needs_its_checkpoints_twice_its_adapters_and_its_tokens(
@@ -282,14 +297,14 @@ def test_a_training_needs_its_checkpoints_twice_its_adapters_and_its_tokens(
     adapter = disk_budget.adapter_bytes(at)
     assert adapter == 4 * lora.rank * 16 * len(lora.trainable_modules) * (2048 + 2048)
     saved = at.settings.stage1.iters // at.settings.training.checkpoint_every
-    assert disk_budget.needs(at)[place.models_dir] >= adapter * (2 * 3 + saved + 1)
+    assert needs(at)[place.models_dir] >= adapter * (2 * 3 + saved + 1)
 
 
 def test_certifying_needs_what_it_copies_where_the_registry_is(
     run: Run, place: Place, full_model: Callable[[Path], Path]
 ) -> None:
     model = full_model(run.folder.final_model)
-    needed = disk_budget.needs(job(run, place, "certify"))
+    needed = needs(job(run, place, "certify"))
     assert needed[place.registry] == disk_budget.bytes_below(model)
 
 
@@ -304,11 +319,9 @@ def test_a_public_source_on_this_machine_counts_by_its_size_and_one_on_the_hub_b
     local.write_bytes(bytes(1_000_000))
     cvefixes = "datasets.sources.cvefixes.source"
     here = make_run(settings_with({"datasets.sources.crossvul.source": str(local), cvefixes: "null"}))
-    assert disk_budget.needs(job(here, place, "dataset_1"))[place.models_dir] == 4_000_000 + disk_budget.LEAST
+    assert needs(job(here, place, "dataset_1"))[place.models_dir] == 4_000_000 + disk_budget.LEAST
     hub = make_run(settings_with({cvefixes: "null"}), delivery="d2")
-    assert (
-        disk_budget.needs(job(hub, place, "dataset_1"))[place.models_dir] == 600_000_000 + disk_budget.LEAST
-    )
+    assert needs(job(hub, place, "dataset_1"))[place.models_dir] == 600_000_000 + disk_budget.LEAST
 
 
 def test_what_an_interrupted_attempt_left_is_not_needed_again(
@@ -316,7 +329,7 @@ def test_what_an_interrupted_attempt_left_is_not_needed_again(
 ) -> None:
     (base_model / "vocabulary.txt").write_bytes(bytes(9_000_000))
     free["bytes"] = 5_000_000
-    assert disk_budget.shortage(job(run, place, "fuse")) is not None
+    assert shortage(job(run, place, "fuse")) is not None
     files.private_folder(run.folder.work("fuse"))
     (run.folder.work("fuse") / "draft").write_bytes(bytes(8_000_000))
-    assert disk_budget.shortage(job(run, place, "fuse")) is None
+    assert shortage(job(run, place, "fuse")) is None

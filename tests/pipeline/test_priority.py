@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jobs import tasks
 from jobs.children import parent
-from jobs.errors import Held
 from jobs.fs import files
-from jobs.pipeline import chain, control, priority
+from jobs.pipeline import chain, control, priority, step_table
 from jobs.pipeline.chain import Outcome
 from jobs.pipeline.context import Job, Place
-from jobs.runs.store import Delivery, Run, RunStore
+from jobs.runs.delivery import Delivery
+from jobs.runs.status import PowerReason, Remedy
+from jobs.runs.store import Run, RunStore
+from jobs.runs.waiting import (
+    WaitingFor,
+    WaitingForDevice,
+    WaitingForDisk,
+    WaitingForEarlierRun,
+    WaitingForNetwork,
+    WaitingForPerson,
+    WaitingForPower,
+)
 
 
 @pytest.fixture
@@ -44,7 +55,8 @@ def device_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(job.run.run_id)
         return []
 
-    monkeypatch.setattr(chain, "STEPS", dict.fromkeys(chain.STEPS, work))
+    for name, row in step_table.STEPS.items():
+        monkeypatch.setitem(step_table.STEPS, name, replace(row, do=work))
     return done
 
 
@@ -60,7 +72,7 @@ def test_of_three_waiting_runs_the_urgent_one_goes_first(
         advance(bell.pop(0))
     order = list(dict.fromkeys(device_steps))
     assert order == [runs[2].run_id, runs[0].run_id, runs[1].run_id]
-    steps = len(chain.STEP_NAMES)
+    steps = len(step_table.STEP_NAMES)
     assert device_steps == [run_id for run_id in order for _ in range(steps)]  # none between another's steps
     assert {run.manifest.status for run in store.list()[0]} == {"completed"}
 
@@ -91,32 +103,35 @@ def test_what_runs_is_not_interrupted(
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "step", "goes_first"),
+    ("status", "waiting_for", "goes_first"),
     [
-        ("queued", None, "pending", True),
-        ("in_progress", None, "running", True),
-        ("waiting", "the device is in use: pid 1", "pending", True),
-        ("waiting", "quiet hours until 07:00 (power.quiet_hours)", "pending", True),
-        ("waiting", "parse will be tried again: no answer", "running", False),
-        ("waiting", "waits for 1.2 GB on the disk of /models: 0.3 GB free", "pending", False),
-        ("paused", "go on with: sectune runs resume", "pending", False),
-        ("needs_attention", "parse: odd", "failed", False),
-        ("completed", None, "pending", False),
+        ("queued", None, True),
+        ("in_progress", None, True),
+        ("waiting", WaitingForDevice("pid 1"), True),
+        ("waiting", WaitingForPower(PowerReason.QUIET_HOURS, "07:00"), True),
+        ("waiting", WaitingForEarlierRun("another"), True),
+        ("waiting", WaitingForNetwork("parse", "no answer"), False),
+        ("waiting", WaitingForDisk(what="parse", folder="/models", missing_bytes=1_200_000_000), False),
+        ("waiting", None, False),  # written by a version that told it in words alone; asked again soon
+        ("paused", WaitingForPerson("this", Remedy.RESUME), False),
+        ("needs_attention", WaitingForPerson("this", Remedy.RETRY), False),
+        ("completed", None, False),
     ],
 )
-def test_only_a_run_that_could_use_the_device_holds_others_up(
+@pytest.mark.parametrize("words", ["the device is in use", "waits for 1 GB on the disk", ""])
+def test_only_a_run_that_could_use_the_device_holds_others_up_whatever_its_words(
     prioritised: Callable[..., Run],
     store: RunStore,
     status: str,
-    reason: str | None,
-    step: str,
+    waiting_for: WaitingFor | None,
     goes_first: bool,
+    words: str,
 ) -> None:
     low, high = prioritised(0), prioritised(5)
     with high.driving("test"):
         high.manifest.status = status  # type: ignore[assignment]
-        high.manifest.status_reason = reason
-        high.manifest.step("parse").status = step  # type: ignore[assignment]
+        high.manifest.waiting_for = waiting_for
+        high.manifest.status_reason = words
         high.save()
     assert priority.before(store, low) == (high.run_id if goes_first else None)
     assert priority.before(store, high) is None
@@ -140,12 +155,12 @@ def test_a_priority_that_is_wished_reaches_the_manifest_at_the_next_step_or_whil
     prioritised: Callable[..., Run], place: Place, device_steps: list[str], store: RunStore
 ) -> None:
     run = prioritised(0)
-    control.wish(run.folder, 7)
+    control.ask_priority(run.folder, 7)
     with run.driving("test"):
         chain.advance(run, place)
     assert store.open(run.run_id).manifest.priority == 7
-    assert control.wished(run.folder) is None
-    control.wish(run.folder, -7)
+    assert control.asked_priority(run.folder) is None
+    control.ask_priority(run.folder, -7)
     with run.driving("test"):
         Job(run, run.settings(), place, "train_1")._look(device=True)
     assert store.open(run.run_id).manifest.priority == -7
@@ -162,6 +177,8 @@ def test_a_held_device_ends_the_low_and_the_high_alike(
     prioritised: Callable[..., Run], place: Place, device_steps: list[str]
 ) -> None:
     run = prioritised(50)
-    held = Place(place.models_dir, place.state_dir, hold=lambda: "quiet hours")
-    with run.driving("test"), pytest.raises(Held, match="quiet hours"):
+    held = Place(
+        place.models_dir, place.state_dir, hold=lambda: WaitingForPower(PowerReason.QUIET_HOURS, "07:00")
+    )
+    with run.driving("test"), pytest.raises(control.MustWait, match="quiet hours"):
         Job(run, run.settings(), held, "train_1").child("some.module", {})

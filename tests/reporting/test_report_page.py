@@ -10,8 +10,9 @@ from config.settings import Settings
 from jobs.fs import files
 from jobs.reporting.charts import loss_chart, sparkline
 from jobs.reporting.page import write_report
+from jobs.runs.delivery import Delivery
 from jobs.runs.manifest import Input
-from jobs.runs.store import Delivery, Run, RunStore
+from jobs.runs.store import Run, RunStore
 
 HOSTILE = "<script>alert('x')</script>"
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from jobs.clock import now
 from jobs.runs.folder import RunFolder
-from jobs.runs.manifest import Manifest, Progress, json_schema, now, seconds_between
+from jobs.runs.manifest import Manifest, Progress, json_schema, seconds_between
 from jobs.runs.store import Run
 
 

@@ -14,10 +14,11 @@ import pytest
 from config.settings import Settings
 from jobs.errors import NotFoundError, OperatorError
 from jobs.fs import files
-from jobs.pipeline.chain import STEP_NAMES
+from jobs.pipeline.step_table import STEP_NAMES
+from jobs.runs.delivery import Delivery
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Input
-from jobs.runs.store import Delivery, Run, RunStore
+from jobs.runs.store import Run, RunStore
 
 MakeRun = Callable[..., Run]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from config import cache
-from jobs.runs import store as store_module
-from jobs.runs import summaries
+from jobs.runs import manifest, summaries
 from jobs.runs.manifest import Progress
 from jobs.runs.store import Run, RunStore
 
@@ -22,13 +21,13 @@ MakeRun = Callable[..., Run]
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs whose manifests were read in full."""
     seen: list[str] = []
-    read = store_module.read_manifest
+    read = manifest.read_manifest
 
     def recorded(path: Path) -> object:
         seen.append(path.parent.name)
         return read(path)
 
-    monkeypatch.setattr(store_module, "read_manifest", recorded)
+    monkeypatch.setattr(manifest, "read_manifest", recorded)
     return seen
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.clock import now
 from jobs.fs import files
 from jobs.pipeline.context import Job
 from jobs.registry.catalogue import list_models
 from jobs.registry.current import activate, current
 from jobs.registry.entry import Certification, certify
 from jobs.registry.gates import gates, missed
-from jobs.runs.manifest import Certified, now, seconds_between
+from jobs.runs.manifest import Certified, seconds_between
 
 METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 DOMAINS = {"webauthn": "WebAuthn"}  # how a name writes a domain; others are written as they are set

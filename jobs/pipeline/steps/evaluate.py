@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jobs.clock import now
 from jobs.evaluation.answering import answer_cases
 from jobs.evaluation.report import write_results
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job, Skip
-from jobs.runs.manifest import now
 
 
 def run(job: Job, stage: int) -> Sequence[Path]:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from config.job import Data, DataReference, JobConfiguration, Problem, of_stage, setting_of
 from jobs import base_models
+from jobs.clock import now
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Handle, Provider, Training
-from jobs.runs.manifest import ArtifactTypes, now
+from jobs.runs.manifest import ArtifactTypes
 from jobs.runs.validation import check_adapters, check_training_data
 
 KEYS_READ_BACK = ("fine_tune_type", "iters", "learning_rate", "batch_size", "lora_parameters")

@@ -9,6 +9,7 @@ from typing import Any
 
 from config.job import ConfigurationError, JobConfiguration, LoraShape, read
 from jobs.children import parent
+from jobs.clock import now
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.providers.mlx import checks, parameters, status
@@ -21,7 +22,6 @@ from jobs.providers.provider import (
     Verdict,
     Workplace,
 )
-from jobs.runs.manifest import now
 from jobs.runs.validation import check_adapters
 
 METHODS = {

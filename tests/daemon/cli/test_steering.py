@@ -181,7 +181,7 @@ def test_a_priority_that_is_typed_is_in_the_manifest(
     code, out, _ = sectune("runs", "prioritise", run.run_id, word)
     assert (code, store.open(run.run_id).manifest.priority) == (0, number)
     assert f"has priority {number}" in out
-    assert not run.folder.wish.exists()
+    assert not run.folder.priority_request.exists()
 
 
 @pytest.mark.parametrize("word", ["101", "urgent", "-101", "1.5"])
@@ -199,9 +199,9 @@ def test_a_run_that_is_driven_gets_its_priority_from_its_driver(
     run = make_run()
     with run.driving("a worker"):
         code, out, _ = sectune("runs", "prioritise", run.run_id, "high")
-        assert (code, control.wished(run.folder)) == (0, 10)
+        assert (code, control.asked_priority(run.folder)) == (0, 10)
         assert "once whoever drives it looks" in out
-        assert control.take_wish(run)
+        assert control.take_priority(run)
     assert run.manifest.priority == 10
 
 
