@@ -13,7 +13,9 @@ import jsonschema
 import pytest
 
 from jobs.children import parent
+from jobs.pipeline.step_table import STEPS
 from jobs.registry.verify import verify
+from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Manifest, json_schema
 from jobs.runs.status import UNFINISHED
 
@@ -30,11 +32,23 @@ CHILD_STEPS = (
 )
 
 
+def assert_written_as_the_table_says(models_dir: Path, manifest: Manifest) -> None:
+    folder = RunFolder(models_dir / "training-runs" / manifest.run_id)
+    for step in manifest.steps:
+        places = [place for artifact in STEPS[step.name].writes for place in artifact.places(folder)]
+        for output in step.outputs:
+            path = folder.root / output.path
+            assert any(path == place or place in path.parents for place in places), output.path
+        for place in places:
+            assert place.exists(), place
+
+
 def assert_complete(house, manifest: Manifest) -> None:  # type: ignore[no-untyped-def]
     assert manifest.status == "completed", manifest.status_reason
     states = {step.name: step.status for step in manifest.steps}
     assert states.pop("upload") == "skipped"
     assert set(states.values()) == {"succeeded"}
+    assert_written_as_the_table_says(house.scene.models_dir, manifest)
     jsonschema.validate(manifest.model_dump(mode="json"), json_schema())
     assert manifest.certified is not None
     current = house.scene.models_dir / "certified" / "CURRENT"
