@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 LIMITS = {"memory": 1.5, "cpu": 1.5, "late_seconds": 1.0, "status": 4.0, "status_with_runs": 6.0}
-
-
 STABLE_SECONDS = 2.0
 
 
