@@ -31,7 +31,28 @@ OPENING = {
     "ts": "function {}(a: number, b: number) {{",
 }
 Shared = tuple[list[str], list[str], list[str], list[str]]  # above, removed, added, below
-SYLLABLES = tuple("bacodifugahejokalimoneparosatevuwixozy"[i : i + 2] for i in range(0, 38, 2))
+SYLLABLES = [
+    "ba",
+    "co",
+    "di",
+    "fu",
+    "ga",
+    "he",
+    "jo",
+    "ka",
+    "li",
+    "mo",
+    "ne",
+    "pa",
+    "qui",
+    "ro",
+    "sa",
+    "te",
+    "vu",
+    "wi",
+    "xo",
+    "zy",
+]
 
 
 class Source:
