@@ -13,7 +13,7 @@ from jobs.errors import OperatorError
 from jobs.fs.copy import copy_file
 from jobs.fs.files import fsync_folder, sha256_file, write_json, write_text
 from jobs.publishing.cards import model_card
-from jobs.registry.name import HASH_DIGITS, certified_name, training_data_sha256, weights_sha256
+from jobs.registry.name import HASH_DIGITS, ModelName, training_data_sha256, weights_sha256
 from jobs.registry.verify import METADATA_NAME, entry_files, verify
 from jobs.registry.writing import unfinished_name, writing
 
@@ -166,8 +166,15 @@ def _describe(building: Path, request: Certification) -> str:
 
 
 def _name(request: Certification, data: str, weights: str) -> str:
-    parts = (request.family, request.version, request.language, request.datasets)
-    return certified_name(*parts, data[:HASH_DIGITS], weights[:HASH_DIGITS])
+    name = ModelName(
+        family=request.family,
+        version=request.version,
+        language=request.language,
+        datasets=tuple(request.datasets),
+        data_hash=data[:HASH_DIGITS],
+        weights_hash=weights[:HASH_DIGITS],
+    )
+    return str(name)
 
 
 def _link(building: Path, stage: str) -> dict[str, str]:

@@ -34,9 +34,12 @@ _NAME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelName:
-    """The parts of a certified model's name; `str()` puts them together again."""
+    """The parts of a certified model's name; `str()` puts them together.
+
+    `<family>.v<version>.<language>.ds<A>-<B>.<data hash>.<weights hash>`
+    """
 
     family: str
     version: str
@@ -74,19 +77,8 @@ class ModelName:
         return f"{head}.{self.data_hash}.{self.weights_hash}"
 
 
-def certified_name(  # noqa: PLR0913 - the six parts of a name are its definition
-    family: str, version: str, language: str, datasets: Sequence[str], data_hash: str, weights_hash: str
-) -> str:
-    """Put a name together: `<family>.v<version>.<language>.ds<A>-<B>.<data hash>.<weights hash>`.
-
-    Raises:
-        OperatorError: A part has a character that its place in the name does not allow.
-    """
-    return str(ModelName(family, version, language, tuple(datasets), data_hash, weights_hash))
-
-
 def parse_name(text: str) -> ModelName:
-    """Take a name apart; the inverse of `certified_name`.
+    """Take a name apart; the inverse of `str()`.
 
     Raises:
         OperatorError: The text is no certified model's name.
@@ -99,7 +91,12 @@ def parse_name(text: str) -> ModelName:
         )
     datasets = tuple(match["datasets"].split("-"))
     return ModelName(
-        match["family"], match["version"], match["language"], datasets, match["data"], match["weights"]
+        family=match["family"],
+        version=match["version"],
+        language=match["language"],
+        datasets=datasets,
+        data_hash=match["data"],
+        weights_hash=match["weights"],
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jobs.errors import OperatorError
 from jobs.fs.files import read_json, sha256_file
-from jobs.registry.name import certified_name, data_hash, parse_name, weights_hash
+from jobs.registry.name import data_hash, parse_name, weights_hash
 from jobs.runs.validation import read_safetensors_header
 
 METADATA_NAME = "metadata.json"
@@ -65,8 +66,7 @@ def _metadata(entry: Path) -> dict[str, Any]:
 def _name_problems(entry: Path, metadata: Mapping[str, Any]) -> list[str]:
     try:
         name = parse_name(entry.name)
-        parts = (name.family, name.version, name.language, name.datasets)
-        real = certified_name(*parts, data_hash(entry), weights_hash(entry))
+        real = str(replace(name, data_hash=data_hash(entry), weights_hash=weights_hash(entry)))
     except OperatorError as error:
         return [error.message.rstrip(".")]
     problems = []
@@ -75,7 +75,7 @@ def _name_problems(entry: Path, metadata: Mapping[str, Any]) -> list[str]:
     if metadata.get("name") != entry.name:
         problems.append(f"{METADATA_NAME} speaks of {metadata.get('name')}")
     stated = tuple(metadata.get(key) for key in ("family", "version", "language", "datasets"))
-    if stated != (*parts[:3], list(name.datasets)):
+    if stated != (name.family, name.version, name.language, list(name.datasets)):
         problems.append(f"{METADATA_NAME} states other parts than the name: {stated}")
     return problems
 

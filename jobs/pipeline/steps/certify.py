@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from jobs.registry.catalogue import list_models
 from jobs.registry.current import activate, current
 from jobs.registry.entry import Certification, certify
 from jobs.registry.gates import gates, missed
-from jobs.runs.manifest import Certified, seconds_between
+from jobs.runs.manifest import Certified, Step, seconds_between
 
 METHODS = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full fine-tuning"}
 DOMAINS = {"webauthn": "WebAuthn"}  # how a name writes a domain; others are written as they are set
@@ -111,13 +111,12 @@ def _summarise(job: Job) -> None:
         {
             "run_id": manifest.run_id,
             "inputs": [item.model_dump() for item in manifest.inputs],
-            "stages": {
-                f"stage{number}": {
+            "stages": _of_both(
+                lambda number: {
                     "examples": manifest.stage(number).dataset_stats.get("train_examples"),
-                    **_losses(manifest.stage(number).training_params.get("measured", {})),
+                    **_losses(_measured(job, number)),
                 }
-                for number in (1, 2)
-            },
+            ),
             "validation": manifest.validation.model_dump(),
         },
     )
@@ -125,26 +124,25 @@ def _summarise(job: Job) -> None:
         job.folder.performance_metrics,
         {
             "steps": [
-                {
-                    "name": step.name,
-                    "attempts": step.attempts,
-                    "seconds": seconds_between(step.started_at, step.ended_at or now())
-                    if step.started_at
-                    else None,
-                }
+                {"name": step.name, "attempts": step.attempts, "seconds": _seconds(step)}
                 for step in manifest.steps
             ],
-            "tokens_per_second": {
-                f"stage{number}": _speed(job.folder.stage(number).metrics) for number in (1, 2)
-            },
-            "peak_memory_gb": {
-                f"stage{number}": manifest.stage(number)
-                .training_params.get("measured", {})
-                .get("peak_memory_gb")
-                for number in (1, 2)
-            },
+            "tokens_per_second": _of_both(lambda number: _speed(job.folder.stage(number).metrics)),
+            "peak_memory_gb": _of_both(lambda number: _measured(job, number).get("peak_memory_gb")),
         },
     )
+
+
+def _of_both(fact: Callable[[int], Any]) -> dict[str, Any]:
+    return {f"stage{number}": fact(number) for number in (1, 2)}
+
+
+def _measured(job: Job, number: int) -> dict[str, Any]:
+    return dict(job.manifest.stage(number).training_params.get("measured", {}))
+
+
+def _seconds(step: Step) -> float | None:
+    return seconds_between(step.started_at, step.ended_at or now()) if step.started_at else None
 
 
 def _speed(metrics: Path) -> float | None:
