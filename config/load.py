@@ -18,18 +18,11 @@ import yaml
 from platformdirs import user_config_path, user_state_path
 from pydantic import ValidationError
 
+from config.errors import SettingsError
 from config.settings import Section, Settings
 
 PREFIX = "SECTUNE__"
 FILE_VARIABLE = "SECTUNE_CONFIG"
-
-
-class SettingsError(Exception):
-    """One or more settings are wrong; `problems` lists all of them, one line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,10 @@ class Notifier:
         seconds = DESKTOP_SECONDS if words[0] == "osascript" else self.settings.timeout_seconds
         try:
             answer = call(words, seconds, text)
-        except (ServiceError, OSError) as error:
+        except ServiceError as error:  # its remedy speaks of the agent, not of a user's program
+            log.warning(f"{what} failed", error=error.message)
+            return
+        except OSError as error:
             log.warning(f"{what} failed", error=str(error))
             return
         if answer.code != 0:

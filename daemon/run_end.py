@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from jobs.errors import SectuneError
+from config.errors import SectuneError
 from jobs.runs.folder import RunFolder
 from jobs.runs.store import Run, RunStore
 

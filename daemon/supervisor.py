@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from config.errors import SectuneError
 from config.snapshot import state_of, version
 from daemon import log as logs
 from daemon import run_end
@@ -18,7 +19,6 @@ from daemon.inbox.ledger import Ledger
 from daemon.inbox.watcher import Watcher
 from daemon.power import LOOK_SECONDS, Warden
 from jobs.diagnosis import is_full
-from jobs.errors import SectuneError
 from jobs.fs import files
 from jobs.layout import DEVICE_LOCK, Place
 from jobs.queue import Queue, StoppableConsumer
@@ -32,8 +32,10 @@ log = structlog.get_logger("sectune.daemon")
 LOCK = "daemon.lock"
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(SectuneError):
     """Another daemon uses the same state folder; `holder` says which."""
+
+    exit_code = 75  # of sysexits.h: try again later
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"sectune is already running ({holder})")

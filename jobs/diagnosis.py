@@ -17,10 +17,10 @@ from pathlib import Path
 from jobs.errors import (
     DiskFull,
     GpuWatchdog,
+    JobError,
     ModelMissing,
     OutOfMemory,
     PermissionMissing,
-    SectuneError,
     guarded,
     guarded_remedy,
     of_the_machine,
@@ -47,7 +47,7 @@ class Cause:
     """
 
     words: re.Pattern[str]
-    raised: type[SectuneError]
+    raised: type[JobError]
     says: str
     remedy: str
     if_full: bool = False
@@ -110,7 +110,7 @@ MODEL = Cause(
 CAUSES = (WATCHDOG, MEMORY, DISK, WRITE, PERMISSION, MODEL)
 
 
-def of_text(text: str, near: Path | None = None) -> SectuneError | None:
+def of_text(text: str, near: Path | None = None) -> JobError | None:
     """The cause that a program's last words name; None if they name none that is known.
 
     Args:
@@ -127,7 +127,7 @@ def of_text(text: str, near: Path | None = None) -> SectuneError | None:
     return None
 
 
-def of_exception(error: BaseException, near: Path | None = None) -> SectuneError | None:
+def of_exception(error: BaseException, near: Path | None = None) -> JobError | None:
     """What an exception is, if it is one of ours or has a cause that is known; None for a bug.
 
     A full disk that somebody on the way took for something else (a network that failed) is still one.
@@ -147,7 +147,7 @@ def is_full(error: BaseException) -> bool:
     return isinstance(of_exception(error), DiskFull)
 
 
-def of_death(code: int | None, words: str, near: Path) -> SectuneError | None:
+def of_death(code: int | None, words: str, near: Path) -> JobError | None:
     """Why a child died that left no receipt; None if nothing tells.
 
     Args:
@@ -169,8 +169,8 @@ def of_death(code: int | None, words: str, near: Path) -> SectuneError | None:
     return None
 
 
-def _known(error: BaseException) -> SectuneError | None:
-    if isinstance(error, SectuneError):
+def _known(error: BaseException) -> JobError | None:
+    if isinstance(error, JobError):
         return error
     if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorname", "") in SQLITE_FULL:
         return DiskFull(f"{DISK.says}: {error}.", DISK.remedy)

@@ -1,4 +1,4 @@
-"""The errors sectune raises on purpose, split by who can act on them.
+"""The errors that runs, models and their commands raise on purpose, split by who can act on them.
 
 Anything else that escapes a step is a bug of ours and is recorded with its traceback.
 """
@@ -9,34 +9,28 @@ import errno
 import re
 import sys
 
+from config.errors import SectuneError
 
-class SectuneError(Exception):
-    """An error with a cause and, where there is one, the thing to do about it.
 
-    Args:
-        message: What went wrong, where, while doing what.
-        remedy: What the reader can do now; empty if there is nothing to do.
+class JobError(SectuneError):
+    """An error that a step, or a command about runs and models, can end with.
+
+    Attributes:
+        kind: Its name in a manifest and in a child's receipt.
+        retryable: Whether the same step may go better the next time without anybody's help.
     """
 
     kind = "error"
     retryable = False
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
 
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".rstrip()
-
-
-class DeliveryRefused(SectuneError):
+class DeliveryRefused(JobError):
     """What was delivered cannot be used; only the one who delivered it can change that."""
 
     kind = "delivery"
 
 
-class OperatorError(SectuneError):
+class OperatorError(JobError):
     """A setting, a missing file, a full disk or a permission: the operator can mend it."""
 
     kind = "operator"
@@ -60,14 +54,14 @@ class ModelMissing(OperatorError):
     kind = "model_missing"
 
 
-class NetworkError(SectuneError):
+class NetworkError(JobError):
     """Something on the network did not answer; trying again later may help."""
 
     kind = "network"
     retryable = True
 
 
-class ChildFailed(SectuneError):
+class ChildFailed(JobError):
     """A child process died or failed in a way we did not foresee: our bug, or the machine's."""
 
     kind = "bug"
@@ -86,10 +80,11 @@ class GpuWatchdog(ChildFailed):
     kind = "gpu_watchdog"
 
 
-class NotFoundError(SectuneError):
+class NotFoundError(JobError):
     """A run, model or file that was named does not exist."""
 
     kind = "not_found"
+    exit_code = 4
 
 
 _MACHINE: dict[int, tuple[type[OperatorError], str]] = {

@@ -9,19 +9,11 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from config.errors import SectuneError
 
-class ServiceError(Exception):
-    """The machine's service manager did not do what it was asked; the operator can mend it.
 
-    Args:
-        message: What went wrong, while doing what.
-        remedy: What the reader can do now.
-    """
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+class ServiceError(SectuneError):
+    """The machine's service manager did not do what it was asked; the operator can mend it."""
 
 
 class NoAnswer(ServiceError):

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.learn.show import exit_code, prove
+from config.errors import SectuneError
 from daemon import terminal
 from daemon.demo.scene import find_openblas
-from jobs.errors import SectuneError
 
 SLOW = (
     "There is no OpenBLAS on this Linux: training will take about 30 times as long (10 hours and more).\n"

@@ -10,8 +10,8 @@ from rich.progress import Progress
 
 from benchmarks.learn.scene import Learning
 from daemon import terminal
-from daemon.cli.world import FAILED, OK
 from daemon.demo import show
+from daemon.exit_codes import FAILED, OK
 from jobs.fs import files
 from jobs.runs.manifest import Manifest, seconds_between
 

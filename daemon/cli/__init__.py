@@ -30,7 +30,7 @@ def _answer() -> int | None:
 
 
 def _complain(error: Exception) -> None:
-    from daemon.cli.world import exit_code_of
+    from daemon.exit_codes import exit_code_of
     from daemon.terminal import complain
     from jobs import diagnosis
     from jobs.errors import of_the_machine

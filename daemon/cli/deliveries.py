@@ -8,7 +8,8 @@ from pathlib import Path
 
 from config.settings import Settings
 from daemon import terminal
-from daemon.cli.world import FAILED, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import FAILED, OK
 from daemon.inbox.intake import Desk, Intake
 from daemon.inbox.watcher import candidates
 from daemon.log import silence

@@ -10,7 +10,8 @@ from typing import Any
 
 from config.settings import Settings
 from daemon import terminal
-from daemon.cli.world import BUSY, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import BUSY, OK
 from jobs import base_models
 from jobs.children import parent
 from jobs.errors import NotFoundError, OperatorError

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from daemon import terminal
-from daemon.cli.world import FAILED, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import FAILED, OK
 from jobs.fs import files
 from jobs.reporting.charts import sparkline
 from jobs.runs.manifest import Manifest, seconds_between

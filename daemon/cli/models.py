@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from daemon import terminal
-from daemon.cli.world import OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import OK
 from jobs import base_models
 from jobs.children import parent
 

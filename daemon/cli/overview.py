@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daemon import terminal
-from daemon.cli.world import FAILED, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import FAILED, OK
 from jobs.runs.status import UNFINISHED
 from jobs.runs.summaries import summary_of
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from daemon import terminal
+from daemon.exit_codes import NOT_RUNNING, OK
 from jobs.fs.locks import lock_holder
 from jobs.runs.summaries import Overview, overview
 
@@ -17,7 +18,6 @@ TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:
     from typing import Any
 
-OK, NOT_RUNNING = 0, 3
 PRESENT = ("settling", "accepted", "failed")  # states of the inbox in which something is still to come
 
 

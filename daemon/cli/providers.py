@@ -7,7 +7,8 @@ from typing import Any
 
 from config.job import Problem, of_stage, setting_of
 from daemon import terminal
-from daemon.cli.world import OK, USAGE, World
+from daemon.cli.world import World
+from daemon.exit_codes import OK, USAGE
 from jobs import base_models
 from jobs.providers.known import PROVIDERS, named
 from jobs.providers.provider import Capabilities, Parameter, Provider

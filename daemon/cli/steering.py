@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from daemon import terminal
-from daemon.cli.world import BUSY, FAILED, NEEDS_ATTENTION, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import BUSY, FAILED, NEEDS_ATTENTION, OK
 from daemon.log import silence
 from jobs.errors import OperatorError
 from jobs.fs import files

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from daemon import terminal
-from daemon.cli.world import FAILED, NEEDS_ATTENTION, OK, World
+from daemon.cli.world import World
+from daemon.exit_codes import FAILED, NEEDS_ATTENTION, OK
 from daemon.readable import printable, readable
 from jobs.runs.status import UNFINISHED
 from jobs.runs.store import Run

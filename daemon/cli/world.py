@@ -1,4 +1,4 @@
-"""What every command needs: the settings and where things are; and what an error means as an exit code."""
+"""What every command needs: the settings and where things are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from jobs.queue import Queue
     from jobs.runs.store import RunStore
 
-OK, FAILED, USAGE, NOT_RUNNING, NOT_FOUND, NEEDS_ATTENTION, BUSY = 0, 1, 2, 3, 4, 5, 75
 config_file: Path | None = None  # set by the option --config
 
 
@@ -103,23 +102,3 @@ def world() -> World:
     if config_file is None:
         remember(loaded, before)
     return World(loaded, state_dir(loaded.settings))
-
-
-def exit_code_of(error: Exception) -> int | None:
-    """The exit code an error stands for; None for a bug, which keeps its traceback."""
-    codes = {
-        "SettingsError": USAGE,
-        "NotFoundError": NOT_FOUND,
-        "AlreadyRunning": BUSY,
-        "LockBusy": BUSY,
-        "OperatorError": FAILED,
-        "DeliveryRefused": FAILED,
-        "NetworkError": FAILED,
-        "ChildFailed": FAILED,
-        "OutOfMemory": FAILED,
-        "GpuWatchdog": FAILED,
-        "ServiceError": FAILED,
-        "NoAnswer": FAILED,
-    }
-    names = (kind.__name__ for kind in type(error).__mro__)
-    return next((codes[name] for name in names if name in codes), None)

@@ -16,8 +16,8 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from daemon import terminal
-from daemon.cli.world import FAILED, OK
 from daemon.demo.scene import Scene
+from daemon.exit_codes import FAILED, OK
 from jobs.errors import OperatorError
 from jobs.runs.manifest import Manifest
 from jobs.runs.status import UNFINISHED

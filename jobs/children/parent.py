@@ -28,12 +28,12 @@ from jobs.errors import (
     DiskFull,
     EndChild,
     GpuWatchdog,
+    JobError,
     ModelMissing,
     NetworkError,
     OperatorError,
     OutOfMemory,
     PermissionMissing,
-    SectuneError,
     Stopped,
 )
 from jobs.fs import files
@@ -41,7 +41,7 @@ from jobs.fs import files
 POLL_SECONDS = 0.25
 PRINTED = 20_000  # characters of a child's last words that are looked through for the cause of its death
 END_SECONDS = 120.0  # a step of long examples, or a validation, before the checkpoint
-KINDS: dict[str, type[SectuneError]] = {
+KINDS: dict[str, type[JobError]] = {
     cls.kind: cls
     for cls in (
         DeliveryRefused,
@@ -103,7 +103,7 @@ def drive(
         Stopped: The daemon stops; the child goes on.
         EndChild: Raised by `stopping`; the child has ended.
         DeviceBusy: The device is taken.
-        SectuneError: The child failed, with its own words.
+        JobError: The child failed, with its own words.
     """
     if (result := _finished(task)) is not None:
         return result
@@ -359,7 +359,7 @@ def _receipt(task: Task, code: int | None) -> dict[str, Any]:
     raise raised
 
 
-def _death(task: Task, code: int | None) -> SectuneError:
+def _death(task: Task, code: int | None) -> JobError:
     if code == protocol.EXIT_FULL:
         return DiskFull("The disk is full: the child could not even leave a receipt.", diagnosis.DISK.remedy)
     words = f"{task.module} ended without a receipt{_how(code)}. Its last words: {_last_words(task.work)}"

@@ -9,6 +9,8 @@ import fcntl
 import os
 import time
 
+from config.errors import SectuneError
+
 TYPE_CHECKING = False  # typing and pathlib take as long to import as Python takes to start
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +20,10 @@ LOOK_SECONDS = 2.0
 FORK_SECONDS = 0.05
 
 
-class LockBusy(Exception):
+class LockBusy(SectuneError):
     """Somebody else holds the lock; `holder` is what they wrote about themselves."""
+
+    exit_code = 75  # of sysexits.h: try again later
 
     def __init__(self, holder: str) -> None:
         super().__init__(f"held by {holder or 'another process'}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from jobs import diagnosis
 from jobs.children import parent
 from jobs.children.parent import DeviceBusy
-from jobs.errors import DiskFull, NetworkError, SectuneError, Stopped
+from jobs.errors import DiskFull, NetworkError, JobError, Stopped
 from jobs.fs import files, free_space
 from jobs.pipeline import control, disk_budget, disk_wait, steering, transitions
 from jobs.pipeline.context import Job, Place, Skip
@@ -129,7 +129,7 @@ def _wait_for_room(job: Job, step: Step, full: DiskFull) -> Outcome:
 
 
 def _fail(run: Run, step: Step, error: Exception, max_attempts: int) -> Outcome:
-    known = error if isinstance(error, SectuneError) else None
+    known = error if isinstance(error, JobError) else None
     record = _record(error)
     record.iteration = run.manifest.progress.iteration
     failures = transitions.failures_with(step, record)
@@ -145,7 +145,7 @@ def _fail(run: Run, step: Step, error: Exception, max_attempts: int) -> Outcome:
 
 
 def _record(error: Exception) -> StepError:
-    if isinstance(error, SectuneError):
+    if isinstance(error, JobError):
         notes = "\n".join(getattr(error, "__notes__", [])) or None
         return StepError(kind=error.kind, message=error.message, remedy=error.remedy, traceback=notes)
     text = "".join(traceback.format_exception(error))

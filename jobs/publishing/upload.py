@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.errors import NetworkError, OperatorError, SectuneError
+from jobs.errors import JobError, NetworkError, OperatorError
 from jobs.publishing.sanitize import private_traces
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def upload(folder: Path, repo: str, private: bool) -> str:
 
     try:
         return _send(HfApi(library_name="sectune"), folder, repo, private)
-    except SectuneError:
+    except JobError:
         raise
     except Exception as error:
         raise _explained(error, repo) from error

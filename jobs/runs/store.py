@@ -47,7 +47,8 @@ class Run:
         Raises:
             OperatorError: They cannot be read, or this version of sectune does not know them.
         """
-        from config.load import SettingsError, complete
+        from config.errors import SettingsError
+        from config.load import complete
 
         try:
             return complete(files.read_json(self.folder.settings))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
+from config.errors import SettingsError
 from config.job import (
     SETTING_OF,
     ConfigurationError,
@@ -24,7 +25,7 @@ from config.job import (
     read,
     setting_of,
 )
-from config.load import SettingsError, leaf_names
+from config.load import leaf_names
 from config.settings import Settings
 
 SettingsWith = Callable[[Mapping[str, str]], Settings]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.load import SettingsError, complete, default_values, leaf_names, load, user_file
+from config.errors import SettingsError
+from config.load import complete, default_values, leaf_names, load, user_file
 from config.settings import Settings
 
 

@@ -26,7 +26,8 @@ import yaml
 from pydantic import SecretStr
 
 from config import settings as settings_module
-from config.load import SettingsError, load
+from config.errors import SettingsError
+from config.load import load
 from config.settings import Settings
 from daemon.doctor import running
 from jobs import queue as queue_module
