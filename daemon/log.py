@@ -16,6 +16,7 @@ from structlog.typing import Processor
 from daemon.readable import printable, readable
 from jobs.diagnosis import is_full
 from jobs.fs import files
+from jobs.state_files import DAEMON_LOG, RUN_LOGS
 
 if TYPE_CHECKING:
     from config.settings import Log
@@ -36,7 +37,7 @@ def configure(folder: Path, settings: Log, console: bool = True) -> None:
         settings: Level, size and number of files.
         console: Whether to write readable lines to stderr, too.
     """
-    files.private_folder(folder / "runs")
+    files.private_folder(folder / RUN_LOGS)
     lines = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=list(SHARED),
         processors=[
@@ -47,9 +48,9 @@ def configure(folder: Path, settings: Log, console: bool = True) -> None:
     )
     handlers: list[logging.Handler] = [
         DaemonLog(
-            folder / "daemon.log", maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8"
+            folder / DAEMON_LOG, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8"
         ),
-        RunLogs(folder / "runs", settings.max_bytes, settings.backups),
+        RunLogs(folder / RUN_LOGS, settings.max_bytes, settings.backups),
     ]
     for handler in handlers:
         handler.setFormatter(lines)

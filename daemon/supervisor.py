@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,16 +19,16 @@ from daemon.inbox.watcher import Watcher
 from daemon.power import LOOK_SECONDS, Warden
 from jobs.diagnosis import is_full
 from jobs.fs import files
-from jobs.layout import DEVICE_LOCK, Place
+from jobs.layout import Place
 from jobs.queue import Queue, StoppableConsumer
 from jobs.runs.store import Run, RunStore
+from jobs.state_files import StateFiles
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from daemon.notify import Notifier
 
 log = structlog.get_logger("sectune.daemon")
-LOCK = "daemon.lock"
 
 
 class AlreadyRunning(SectuneError):
@@ -41,16 +40,6 @@ class AlreadyRunning(SectuneError):
         super().__init__(f"sectune is already running ({holder})")
 
 
-def queue_file(state: Path) -> Path:
-    """The queue's SQLite file."""
-    return state / "queue.db"
-
-
-def ledger_file(state: Path) -> Path:
-    """The inbox ledger's SQLite file."""
-    return state / "inbox.db"
-
-
 class Supervisor:
     """The daemon.
 
@@ -60,13 +49,13 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.state = files.private_folder(state_of(settings))
+        self.state = StateFiles(files.private_folder(state_of(settings)))
         self.stopping = threading.Event()
         self.store = RunStore(settings.paths.models_dir)
-        self.warden = Warden(settings.power, self.state / DEVICE_LOCK)
+        self.warden = Warden(settings.power, self.state.device_lock)
         self.place = Place(
             settings.paths.models_dir,
-            self.state,
+            self.state.folder,
             self.stopping.is_set,
             hold=self.warden.hold,
             reserve_bytes=settings.disk.reserve_mb * 1_000_000,
@@ -87,21 +76,22 @@ class Supervisor:
         """
         os.umask(0o077)
         try:
-            with files.FileLock(self.state / LOCK, f"pid {os.getpid()} sectune {version(self.settings)}"):
+            holder = f"pid {os.getpid()} sectune {version(self.settings)}"
+            with files.FileLock(self.state.daemon_lock, holder):
                 self._run()
         except files.LockBusy as busy:
             raise AlreadyRunning(busy.holder) from busy
 
     def _run(self) -> None:
-        logs.configure(self.state / "logs", self.settings.log)
+        logs.configure(self.state.logs, self.settings.log)
         log.info("daemon starts", pid=os.getpid(), inbox=str(self.settings.paths.inbox))
         queue = Queue(
-            queue_file(self.state),
+            self.state.queue,
             lambda run_id: self._advance(queue, run_id),
             self.settings.queue,
         )
-        ledger = Ledger(ledger_file(self.state))
-        intake = Intake(Desk(self.settings, ledger, self.store, self.state / "staging", queue.ring))
+        ledger = Ledger(self.state.ledger)
+        intake = Intake(Desk(self.settings, ledger, self.store, self.state.staging, queue.ring))
         intake.recover()
         self._recover_registry()
         run_end.make_up(self.store, self._tell)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobs.runs.waiting import WaitingForPower
 
-DEVICE_LOCK = "device.lock"
+from jobs.runs.waiting import WaitingForPower
+from jobs.state_files import StateFiles
+
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Place:
     @property
     def device_lock(self) -> Path:
         """One device, one lock."""
-        return self.state_dir / DEVICE_LOCK
+        return StateFiles(self.state_dir).device_lock
 
     @property
     def base_models(self) -> Path:
@@ -46,4 +47,4 @@ class Place:
 
     def run_log(self, run_id: str) -> Path:
         """One run's log."""
-        return self.state_dir / "logs" / "runs" / f"{run_id}.log"
+        return StateFiles(self.state_dir).run_log(run_id)

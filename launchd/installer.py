@@ -37,7 +37,7 @@ class LaunchAgent:
             ServiceError: It would be faulty.
         """
         daemon = self.clerk.daemon
-        plist = property_list(daemon.program, daemon.environment, daemon.logs / "boot.log", self.label)
+        plist = property_list(daemon.program, daemon.environment, daemon.boot_log, self.label)
         if problems := check(plist):
             raise ServiceError("The property list would be faulty: " + "; ".join(problems))
         return render(plist)

@@ -57,6 +57,11 @@ class Daemon:
     health: Callable[[], str | None]
     stop_trainers: Callable[[], list[str]]
 
+    @property
+    def boot_log(self) -> Path:
+        """What the daemon prints before its own log is open."""
+        return self.logs / "boot.log"
+
 
 @dataclass(frozen=True)
 class State:
@@ -203,7 +208,7 @@ class Clerk:
                 if answer
                 else "nobody answers."
             ),
-            f"See {self.daemon.logs / 'boot.log'} and: sectune logs; sectune doctor",
+            f"See {self.daemon.boot_log} and: sectune logs; sectune doctor",
         )
 
     def _is_ours(self, pid: int | None) -> bool:

@@ -65,7 +65,7 @@ def print_list(world: World, label: str) -> None:
     named = LaunchAgent(ours.clerk, ours.uid, ours.file.parent, label)
     _name_what_is_left_behind(world)
     sys.stdout.write(named.content().decode("utf-8"))
-    for command in (f"mkdir -p {shlex.quote(str(world.state / 'logs'))}", *named.plan()):
+    for command in (f"mkdir -p {shlex.quote(str(world.files.logs))}", *named.plan()):
         terminal.note(command)
     terminal.note("All of that, and waiting until the daemon answers, is done by: sectune install")
 

@@ -45,7 +45,7 @@ def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
     silence()
     found = _files(paths)
     settings = wish.settings(world.loaded.settings)
-    desk = Desk(settings, world.ledger, world.store, world.state / "staging", world.queue.ring)
+    desk = Desk(settings, world.ledger, world.store, world.files.staging, world.queue.ring)
     intake = Intake(desk)
     delivery = uuid.uuid4().hex
     with intake.alone():

@@ -122,7 +122,7 @@ def _of_run(world: World, target: str) -> Candidates:
 def _home(world: World, candidates: Candidates, data: Path) -> Path:
     """One folder for the same models and the same file, so that a second call finds the first's answers."""
     facts = [str(candidates.model), [each.sha256 for each in candidates.examinees], files.sha256_file(data)]
-    return world.state / "evaluations" / files.sha256_json(facts)[:16]
+    return world.files.evaluations / files.sha256_json(facts)[:16]
 
 
 def _drive(world: World, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _drive(world: World, home: Path, request: Mapping[str, Any]) -> dict[str, An
         work=home / "child",
         payload=request,
         log=home / "evaluation.log",
-        device_lock=world.state / "device.lock",
+        device_lock=world.files.device_lock,
         preload=world.loaded.settings.training.preload_library,
     )
     try:

@@ -18,12 +18,12 @@ def pull(world: World) -> int:
     if base_models.is_complete(folder, settings.base_model.name):
         terminal.note(f"{settings.base_model.name} is there and complete.")
         return OK
-    work = world.state / "pull" / settings.base_model.name
+    work = world.files.pulls / settings.base_model.name
     task = parent.Task(
         module="jobs.mlx.pull",
         work=work,
         payload=base_models.pull_request(folder, settings.base_model),
-        log=world.state / "logs" / "pull.log",
+        log=world.files.pull_log,
     )
     parent.forget(work)
     result = parent.drive(task, _shown, lambda: False)

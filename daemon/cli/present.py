@@ -13,6 +13,7 @@ from daemon import terminal
 from daemon.exit_codes import NOT_RUNNING, OK
 from jobs.fs.locks import lock_holder
 from jobs.runs.summaries import Overview, overview
+from jobs.state_files import DAEMON_LOCK, LEDGER
 
 TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def status(view: View, json: bool) -> int:
 def _facts(view: View) -> dict[str, Any]:
     runs = view.runs()
     return {
-        "daemon": lock_holder(os.path.join(view.state, "daemon.lock")),
+        "daemon": lock_holder(os.path.join(view.state, DAEMON_LOCK)),
         "agent": _agent(),
-        "inbox": {"path": view.inbox, "files": _counts(os.path.join(view.state, "inbox.db"))},
+        "inbox": {"path": view.inbox, "files": _counts(os.path.join(view.state, LEDGER))},
         "queue": runs.unfinished,
         "full_disks": _full_disks(view),
         "needs_attention": runs.attention,

@@ -34,7 +34,7 @@ class View:
 def logs(world: World, run_id: str | None, view: View) -> int:
     """Show a log; with `follow`, the exit code says how the run ended."""
     run = world.store.open(run_id) if run_id else None
-    path = world.run_log(run.run_id) if run else world.state / "logs" / "daemon.log"
+    path = world.files.run_log(run.run_id) if run else world.files.daemon_log
     if not path.exists():
         terminal.note(f"There is no log yet: {path}")
         if not view.follow:

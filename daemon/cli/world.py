@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.state_files import StateFiles
+
 if TYPE_CHECKING:
     from config.load import Loaded
     from daemon.cli.present import View
@@ -31,19 +33,14 @@ class World:
         return RunStore(self.loaded.settings.paths.models_dir)
 
     @property
-    def ledger_file(self) -> Path:
-        """Where the inbox ledger is, or will be."""
-        return self.state / "inbox.db"
-
-    @property
-    def queue_file(self) -> Path:
-        """Where the queue is, or will be."""
-        return self.state / "queue.db"
+    def files(self) -> StateFiles:
+        """Where the daemon keeps what is its own."""
+        return StateFiles(self.state)
 
     @property
     def has_queue(self) -> bool:
         """Whether there is a queue to look at; looking creates none."""
-        return self.loaded.settings.queue.storage != "sqlite" or self.queue_file.exists()
+        return self.loaded.settings.queue.storage != "sqlite" or self.files.queue.exists()
 
     @property
     def ledger(self) -> Ledger:
@@ -52,7 +49,7 @@ class World:
         from jobs.fs.files import private_folder
 
         private_folder(self.state)
-        return Ledger(self.ledger_file)
+        return Ledger(self.files.ledger)
 
     @property
     def queue(self) -> Queue:
@@ -61,7 +58,7 @@ class World:
         from jobs.queue import Queue
 
         private_folder(self.state)
-        return Queue(self.queue_file, settings=self.loaded.settings.queue)
+        return Queue(self.files.queue, settings=self.loaded.settings.queue)
 
     @property
     def view(self) -> View:
@@ -74,17 +71,13 @@ class World:
     @property
     def seen(self) -> Ledger | None:
         """The inbox ledger, to look; None if nothing was ever seen. Looking creates nothing."""
-        return self.ledger if self.ledger_file.exists() else None
+        return self.ledger if self.files.ledger.exists() else None
 
     def daemon(self) -> str | None:
         """What the running daemon says of itself; None if none runs."""
         from jobs.fs.files import lock_holder
 
-        return lock_holder(self.state / "daemon.lock")
-
-    def run_log(self, run_id: str) -> Path:
-        """A run's log."""
-        return self.state / "logs" / "runs" / f"{run_id}.log"
+        return lock_holder(self.files.daemon_lock)
 
 
 def world() -> World:

@@ -13,13 +13,13 @@ from daemon.doctor.check import Check, Checks
 from daemon.service import manager
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.pipeline.context import DEVICE_LOCK
 from jobs.runs.store import RunStore
+from jobs.state_files import LEDGER, QUEUE, StateFiles
 
 
 def daemon(_: Loaded, state: Path) -> Check:
     """A daemon runs."""
-    holder = files.lock_holder(state / "daemon.lock")
+    holder = files.lock_holder(StateFiles(state).daemon_lock)
     start = "sectune start" if manager.agent_file().exists() else "sectune run"
     return Check(
         "daemon",
@@ -32,7 +32,7 @@ def daemon(_: Loaded, state: Path) -> Check:
 
 def version(_: Loaded, state: Path) -> Check:
     """The daemon is of the version that is installed."""
-    holder = files.lock_holder(state / "daemon.lock")
+    holder = files.lock_holder(StateFiles(state).daemon_lock)
     ours = metadata.version("sectune")
     return Check(
         "version",
@@ -66,7 +66,7 @@ def the_agent(loaded: Loaded, state: Path) -> Check:
 
 def databases(_: Loaded, state: Path) -> Check:
     """Queue and ledger are whole."""
-    broken = {name: words for name in ("queue.db", "inbox.db") if (words := _fault(state / name))}
+    broken = {name: words for name in (QUEUE, LEDGER) if (words := _fault(state / name))}
     return Check(
         "databases",
         not broken,
@@ -88,7 +88,7 @@ def shared_queue(loaded: Loaded, state: Path) -> Check:
     if missing := missing_client(chosen.storage):
         return Check("queue", False, f"{missing} is not installed", why, remedy_of(chosen.storage))
     try:
-        with closing(Queue(state / "queue.db", settings=chosen)) as queue:
+        with closing(Queue(StateFiles(state).queue, settings=chosen)) as queue:
             waiting = queue.pending()
     except OperatorError as error:
         return Check("queue", False, error.message, why, error.remedy)
@@ -108,7 +108,7 @@ def _fault(path: Path) -> str | None:
 
 def stuck_files(_: Loaded, state: Path) -> Check:
     """No file of the inbox waits for the machine to be mended."""
-    path = state / "inbox.db"
+    path = StateFiles(state).ledger
     if not path.exists() or _fault(path):
         return Check("inbox files", True, "nothing was seen yet", "", "")
     from daemon.inbox.ledger import Ledger
@@ -146,8 +146,8 @@ def runs(loaded: Loaded, _: Path) -> Check:
 
 def trainer(_: Loaded, state: Path) -> Check:
     """A training that goes on without a daemon is known about."""
-    holder = files.lock_holder(state / DEVICE_LOCK)
-    alone = holder is not None and files.lock_holder(state / "daemon.lock") is None
+    holder = files.lock_holder(StateFiles(state).device_lock)
+    alone = holder is not None and files.lock_holder(StateFiles(state).daemon_lock) is None
     return Check(
         "trainer",
         not alone,

@@ -14,6 +14,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from jobs.fs import files
+from jobs.state_files import STARTS_FILE
 from launchd.agent import DEFAULT_LABEL
 
 STARTS = 5
@@ -26,7 +27,7 @@ class CrashLoop(Exception):
 
 def starts_file() -> Path:
     """Where starts are counted: known without the settings, which may be what is broken."""
-    return user_state_path("sectune") / "starts.json"
+    return user_state_path("sectune") / STARTS_FILE
 
 
 def guarded(daemon: Callable[[], None], clock: Callable[[], float] = time.time) -> None:

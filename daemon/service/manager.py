@@ -116,15 +116,17 @@ def _daemon(loaded: Loaded, state: Path, say: Say) -> Daemon:
     from importlib import metadata
 
     from jobs.fs.files import lock_holder
+    from jobs.state_files import StateFiles
     from launchd.service import Daemon
 
+    files = StateFiles(state)
     return Daemon(
         program=_program(),
         environment=_environment(loaded),
-        logs=state / "logs",
-        backups=state / "backups",
+        logs=files.logs,
+        backups=files.backups,
         version=metadata.version("sectune"),
-        health=lambda: lock_holder(state / "daemon.lock"),
+        health=lambda: lock_holder(files.daemon_lock),
         stop_trainers=lambda: stop_trainers(loaded.settings.paths.models_dir, say),
     )
 

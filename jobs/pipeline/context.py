@@ -10,7 +10,6 @@ from config.settings import Settings
 from jobs import diagnosis
 from jobs.children import parent
 from jobs.clock import now
-from jobs.layout import DEVICE_LOCK as DEVICE_LOCK
 from jobs.layout import Place as Place
 from jobs.pipeline import control, priority
 from jobs.runs.folder import RunFolder
