@@ -13,7 +13,7 @@ from config.errors import SectuneError
 from config.snapshot import state_of, version
 from daemon import log as logs
 from daemon import run_end
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.inbox.watcher import Watcher
 from daemon.power import LOOK_SECONDS, Warden
@@ -91,14 +91,14 @@ class Supervisor:
             self.settings.queue,
         )
         ledger = Ledger(self.state.ledger)
-        intake = Intake(Desk(self.settings, ledger, self.store, self.state.staging, queue.ring))
+        intake = Intake(IntakeDependencies(self.settings, ledger, self.store, self.state, queue.ring))
         intake.recover()
         self._recover_registry()
         run_end.make_up(self.store, self._tell)
         self.warden.look()  # before the first step: a daemon that starts on a battery starts no training
         warden = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
         reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
-        watcher = Watcher(self.settings.paths.inbox, intake, ledger, self.stopping)
+        watcher = Watcher(self.settings.paths.inbox, self.settings.inbox, intake, ledger, self.stopping)
         for thread in (warden, reconciler, watcher):
             thread.start()
         self._consume(queue.consumer(self.settings.queue.workers))

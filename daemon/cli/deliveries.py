@@ -10,8 +10,9 @@ from config.settings import Settings
 from daemon import terminal
 from daemon.cli.world import World
 from daemon.exit_codes import FAILED, OK
-from daemon.inbox.intake import Desk, Intake
-from daemon.inbox.watcher import candidates
+from daemon.inbox.candidates import candidates
+from daemon.inbox.file_state import FileState
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.log import silence
 from jobs.errors import NotFoundError
 from jobs.findings.files.limits import limits_of
@@ -45,16 +46,16 @@ def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
     silence()
     found = _files(paths)
     settings = wish.settings(world.loaded.settings)
-    desk = Desk(settings, world.ledger, world.store, world.files.staging, world.queue.ring)
-    intake = Intake(desk)
+    ledger = world.ledger
+    intake = Intake(IntakeDependencies(settings, ledger, world.store, world.files, world.queue.ring))
     delivery = uuid.uuid4().hex
     with intake.alone():
         for path, root in found:
             intake.receive(path, root, delivery, wish.force)
         if wish.priority:
-            desk.ledger.prioritise(delivery, wish.priority)
+            ledger.priorities.set(delivery, wish.priority)
         run = intake.make_run(delivery)
-    entries = world.ledger.of_delivery(delivery)
+    entries = ledger.of_delivery(delivery)
     if json:
         terminal.emit_json(
             {"run_id": run.run_id if run else None, "files": [entry.to_json() for entry in entries]}
@@ -65,8 +66,8 @@ def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
     if run is None:
         states = {entry.state for entry in entries}
         terminal.note(_why_no_run(states))
-        if wish.fresh_stage1 and "accepted" in states:  # the daemon makes that run with its own settings
-            terminal.note(
+        if wish.fresh_stage1 and FileState.ACCEPTED in states:
+            terminal.note(  # the daemon makes that run with its own settings
                 "It will not remember --fresh-stage1: set training.reuse_stage1 to false until then."
             )
         return FAILED
@@ -76,12 +77,12 @@ def submit(world: World, paths: list[Path], wish: Wish, json: bool) -> int:
     return OK
 
 
-def _why_no_run(states: set[str]) -> str:
-    if "accepted" in states:
+def _why_no_run(states: set[FileState]) -> str:
+    if FileState.ACCEPTED in states:
         return "No run was made yet; the daemon makes it once that is mended. Nothing is lost."
-    if "failed" in states:
+    if FileState.FAILED in states:
         return "No run was made: not everything could be read."
-    if "duplicate" in states:
+    if FileState.DUPLICATE in states:
         return "No run was made: nothing in it is new. To train on it again: sectune submit --force"
     if not states:
         return "No run was made: there is no file in it."

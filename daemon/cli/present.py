@@ -11,6 +11,7 @@ import os
 
 from daemon import terminal
 from daemon.exit_codes import NOT_RUNNING, OK
+from daemon.inbox.file_state import FileState
 from jobs.fs.locks import lock_holder
 from jobs.runs.summaries import Overview, overview
 from jobs.state_files import DAEMON_LOCK, LEDGER
@@ -19,7 +20,8 @@ TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:
     from typing import Any
 
-PRESENT = ("settling", "accepted", "failed")  # states of the inbox in which something is still to come
+# States of the inbox in which something is still to come.
+PRESENT = (FileState.SETTLING, FileState.ACCEPTED, FileState.FAILED)
 
 
 class View:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from config.load import Loaded
 from daemon.doctor.check import Check, Checks
+from daemon.inbox.file_state import FileState
+from daemon.inbox.ledger_counts import counts
+from daemon.inbox.migrations import refuse_newer
 from daemon.service import manager
 from jobs.errors import OperatorError
 from jobs.fs import files
@@ -101,8 +104,12 @@ def _fault(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)) as base:
             (answer,) = base.execute("PRAGMA quick_check(1)").fetchone()
+            if path.name == LEDGER:
+                refuse_newer(base, str(path))
     except sqlite3.Error as error:
         return str(error)
+    except OperatorError as error:
+        return error.message
     return None if answer == "ok" else str(answer)
 
 
@@ -111,14 +118,12 @@ def stuck_files(_: Loaded, state: Path) -> Check:
     path = StateFiles(state).ledger
     if not path.exists() or _fault(path):
         return Check("inbox files", True, "nothing was seen yet", "", "")
-    from daemon.inbox.ledger import Ledger
-
-    counts = Ledger(path).counts()
-    failed = counts.get("failed", 0)
+    found = counts(str(path))
+    failed = found.get(FileState.FAILED, 0)
     return Check(
         "inbox files",
         failed == 0,
-        f"{failed} of {sum(counts.values())} files could not be read" if failed else "none is stuck",
+        f"{failed} of {sum(found.values())} files could not be read" if failed else "none is stuck",
         "They are tried again, but the machine stands in the way: a full disk, a missing permission.",
         "sectune inbox   # says for each what is in the way",
     )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.inbox.ledger import Entry
+from daemon.inbox.entry import Entry
+from daemon.inbox.file_state import FileState
 
 if TYPE_CHECKING:
     from jobs.findings.parse import FileReport
@@ -32,7 +33,7 @@ def in_words(error: OSError) -> str:
     return known if plain else f"{known}: {said}"
 
 
-def seen(before: Entry) -> str:
+def duplicate(before: Entry) -> str:
     """Why the same content is not read again."""
     where = f"in run {before.run_id}" if before.run_id else "which was already received"
     return f"same content as {Path(before.path).name}, {where}"
@@ -64,12 +65,12 @@ def as_input(entry: Entry, name: str) -> Input:
     """A file's line in the manifest of its run."""
     from jobs.runs.manifest import Input
 
-    verdicts: dict[str, Verdict] = {"accepted": "received", "nothing": "empty"}
+    verdicts: dict[FileState, Verdict] = {FileState.ACCEPTED: "received", FileState.NOTHING: "empty"}
     return Input(
         name=name,
         sha256=entry.sha256,
         tool=entry.tool,
         verdict=verdicts.get(entry.state, "refused"),
         findings=entry.findings,
-        reason=None if entry.state == "accepted" else entry.reason,
+        reason=None if entry.state is FileState.ACCEPTED else entry.reason,
     )

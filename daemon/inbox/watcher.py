@@ -6,122 +6,34 @@ silently when the watched folder is replaced, and what lay there before the star
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from daemon.inbox.intake import Intake, prepare, stamp_of
-from daemon.inbox.ledger import FINAL, Ledger, Stamp, shown
+from daemon.inbox.candidates import candidates
+from daemon.inbox.entry import Stamp, stamp_of, writable_name
+from daemon.inbox.file_state import FINAL, FileState
+from daemon.inbox.intake import Intake, prepare
+from daemon.inbox.ledger import Ledger
 from daemon.inbox.reasons import in_words
+from daemon.inbox.settling import Settling
 from daemon.power import Clocks
 from jobs.diagnosis import is_full
+
+if TYPE_CHECKING:
+    from config.settings import Inbox
 
 log = structlog.get_logger("sectune.watcher")
 TICK_SECONDS = 0.5
 RECEIVE_SECONDS = 1.0  # of reading in one scan: what changed meanwhile is seen before more is read
 BURST_SECONDS = 0.2  # events come in bursts; one scan answers them all
 NOT_SEEN = Stamp(0, 0, 0)  # of what could not even be looked at
-IGNORED = re.compile(r"^(\._.*|\.DS_Store|__MACOSX|\.Trashes|Thumbs\.db|desktop\.ini|~\$.*|\..*)$")
-PARTIAL_SUFFIXES = (".crdownload", ".part", ".partial", ".tmp", ".opdownload", ".aria2", ".download")
-PARTIAL_NAME = re.compile(r"^Unconfirmed \d+")
-HAS_FLAGS = hasattr(os.stat_result, "st_flags")
-SF_DATALESS = 0x40000000  # macOS: the content is in the cloud; opening it would download it
-
-
-@dataclass
-class _Watch:
-    stamp: Stamp
-    waiting: bool
-    since: float
-
-
-class Settling:
-    """Pure bookkeeping: which files have not changed for long enough. Knows no file system.
-
-    Args:
-        stable_seconds: How long is long enough.
-    """
-
-    def __init__(self, stable_seconds: float) -> None:
-        self.stable_seconds = stable_seconds
-        self.last_change = float("-inf")
-        self._watched: dict[Path, _Watch] = {}
-
-    def observe(self, path: Path, stamp: Stamp, moment: float, waiting: bool = False) -> bool:
-        """Note what a file looks like at `moment` (seconds, monotonic); True once it has settled.
-
-        A file that waits for something else (its download) never settles, however long it is still.
-        """
-        watch = self._watched.get(path)
-        if watch is None or (watch.stamp, watch.waiting) != (stamp, waiting):
-            watch = self._watched[path] = _Watch(stamp, waiting, moment)
-            self.last_change = moment
-        return not waiting and moment - watch.since >= self.stable_seconds
-
-    def forget(self, path: Path) -> None:
-        """Stop watching a file."""
-        self._watched.pop(path, None)
-
-    def keep_only(self, present: set[Path]) -> None:
-        """Stop watching what is no longer there."""
-        for path in [path for path in self._watched if path not in present]:
-            self.forget(path)
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything will settle by itself; a download that was broken off holds nobody up."""
-        return any(not watch.waiting for watch in self._watched.values())
-
-
-def candidates(
-    root: Path, on_error: Callable[[OSError], object] | None = None
-) -> Iterator[tuple[Path, str | None]]:
-    """Everything below the inbox that counts as a file, with what it waits for (a partial sibling).
-
-    Links are yielded, to be refused with a reason, and not followed; hidden and system files are
-    passed over.
-
-    Args:
-        root: The folder.
-        on_error: Told about each folder that cannot be listed.
-    """
-    for folder, folders, names in os.walk(root, followlinks=False, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not _passed_over(name, folder=True))
-        present = set(names)
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        for name in sorted((*names, *links)):
-            if not _passed_over(name):
-                path = Path(folder, name)
-                yield path, _waits_for(path, name, present)
-
-
-def _passed_over(name: str, folder: bool = False) -> bool:
-    # Safari keeps a running download in a folder name.download; the report appears beside it at the end.
-    return bool(IGNORED.match(name)) or (folder and name.endswith(".download"))
-
-
-def _waits_for(path: Path, name: str, present: set[str]) -> str | None:
-    if name.endswith(PARTIAL_SUFFIXES) or PARTIAL_NAME.match(name):
-        return "its download to end"
-    for suffix in (".part", ".aria2", ".crdownload", ".partial"):
-        if name + suffix in present:
-            return f"{name}{suffix} to disappear"
-    if not HAS_FLAGS:
-        return None
-    with suppress(OSError):  # whoever reads it next says what is wrong
-        if getattr(path.lstat(), "st_flags", 0) & SF_DATALESS:
-            return "its content to be downloaded from the cloud"
-    return None
 
 
 class _Hints(FileSystemEventHandler):
@@ -138,18 +50,21 @@ class Watcher(threading.Thread):
 
     Args:
         root: The inbox; it is created, and created again should it vanish.
+        times: How long a file and the inbox have to be still, and how often it is scanned.
         intake: Receives the files.
         ledger: Knows what was received before.
         stopping: True once the daemon is stopping.
     """
 
-    def __init__(self, root: Path, intake: Intake, ledger: Ledger, stopping: threading.Event) -> None:
+    def __init__(
+        self, root: Path, times: Inbox, intake: Intake, ledger: Ledger, stopping: threading.Event
+    ) -> None:
         super().__init__(name="watcher", daemon=True)
         self.root = root
         self.intake = intake
         self.ledger = ledger
         self.stopping = stopping
-        self.times = intake.desk.settings.inbox
+        self.times = times
         self.settling = Settling(self.times.stable_seconds)
         self._ended: dict[Path, Stamp] = {}  # spares a look into the ledger for all that stays in the inbox
         self._again_at: dict[Path, float] = {}
@@ -202,7 +117,7 @@ class Watcher(threading.Thread):
         def unlisted(error: OSError) -> None:
             folder = Path(error.filename)
             present.add(folder)
-            self._note(folder, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
+            self._note(folder, NOT_SEEN, FileState.FAILED, f"{in_words(error)}; will be tried again")
 
         settled = []
         with self.ledger.together():
@@ -223,7 +138,7 @@ class Watcher(threading.Thread):
         self.settling.keep_only(present)
         self._ended = {path: stamp for path, stamp in self._ended.items() if path in present}
         self._again_at = {path: moment for path, moment in self._again_at.items() if path in present}
-        names = {shown(path) for path in present}
+        names = {writable_name(path) for path in present}
         for name in self.ledger.unsettled():
             if name not in names:
                 path = Path(name)
@@ -237,7 +152,7 @@ class Watcher(threading.Thread):
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._note(path, NOT_SEEN, "failed", f"{in_words(error)}; will be tried again")
+            self._note(path, NOT_SEEN, FileState.FAILED, f"{in_words(error)}; will be tried again")
             return None
         if self._ended.get(path) == stamp:
             return None
@@ -253,11 +168,11 @@ class Watcher(threading.Thread):
             if entry is not None and entry.state in FINAL:
                 self._end(path, stamp)
                 return False
-            if entry is not None and entry.state == "failed":
+            if entry is not None and entry.state == FileState.FAILED:
                 # Not more often than the inbox is scanned anyway, and without keeping the delivery open.
                 return moment >= self._again_at.get(path, moment)
             stable = f"is read once it has not changed for {self.times.stable_seconds:g} s"
-            self._note(path, stamp, "settling", f"waits for {waits_for}" if waits_for else stable)
+            self._note(path, stamp, FileState.SETTLING, f"waits for {waits_for}" if waits_for else stable)
             self._noted[path] = (stamp, waits_for)
         return self.settling.observe(path, stamp, moment, waits_for is not None)
 
@@ -292,7 +207,7 @@ class Watcher(threading.Thread):
         self._noted.pop(path, None)
         self._ended[path] = stamp
 
-    def _note(self, path: Path, stamp: Stamp, state: str, reason: str) -> None:
+    def _note(self, path: Path, stamp: Stamp, state: FileState, reason: str) -> None:
         entry = self.ledger.known(path, stamp)
         if entry is None or (entry.state, entry.reason) != (state, reason):
             self.ledger.note(path, stamp, state, reason)

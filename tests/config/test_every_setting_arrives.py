@@ -7,6 +7,7 @@ process's environment, a decision. A setting without a row here fails the first 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from config.job import of_stage
 from config.load import leaf_names, state_dir
 from config.settings import Settings
 from daemon import log as logs
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.inbox.watcher import Watcher
 from daemon.notify import Notifier
@@ -36,6 +37,7 @@ from jobs.providers.provider import Training
 from jobs.registry.gates import gates
 from jobs.runs.manifest import Output, Validation
 from jobs.runs.store import Run, RunStore
+from jobs.state_files import StateFiles
 
 Observe = Callable[["Edge", Settings], Any]
 SettingsWith = Callable[[Mapping[str, str]], Settings]
@@ -133,20 +135,20 @@ def uploaded(edge: Edge, settings: Settings) -> Any:
     return seen
 
 
+def intake(edge: Edge, settings: Settings, models_dir: Path) -> Intake:
+    state = StateFiles(edge.folder)
+    return Intake(IntakeDependencies(settings, Ledger(state.ledger), RunStore(models_dir), state, print))
+
+
 def watcher(edge: Edge, settings: Settings) -> Any:
-    desk = Desk(
-        settings, Ledger(edge.folder / "inbox.db"), RunStore(edge.folder), edge.folder / "staging", print
-    )
-    made = Watcher(settings.paths.inbox, Intake(desk), desk.ledger, None)  # type: ignore[arg-type]
+    receiver = intake(edge, settings, edge.folder)
+    made = Watcher(settings.paths.inbox, settings.inbox, receiver, receiver.ledger, threading.Event())
     return (made.root, made.settling.stable_seconds, made.times.quiet_seconds, made.times.scan_seconds)
 
 
 def gathering(edge: Edge, settings: Settings) -> Any:
     job = edge.job(settings, "parse")
-    desk = Desk(
-        settings, Ledger(edge.folder / "i.db"), RunStore(job.place.models_dir), edge.folder / "s", print
-    )
-    return Intake(desk)._unfinished_run() is None
+    return intake(edge, settings, job.place.models_dir)._unfinished_run() is None
 
 
 def parsing(edge: Edge, settings: Settings) -> Any:
@@ -206,7 +208,7 @@ def supervised(edge: Edge, settings: Settings) -> Any:
     made = Supervisor(settings)
     made.stopping = Waiting()  # type: ignore[assignment]
     made._reconcile(FakeQueue())  # type: ignore[arg-type]
-    made.stopping = __import__("threading").Event()
+    made.stopping = threading.Event()
     made.stopping.set()
     edge.patch.setattr("daemon.supervisor.Queue", FakeQueue)
     edge.patch.setattr("daemon.supervisor.logs.configure", lambda *args: None)

@@ -1,4 +1,4 @@
-"""A desk with everything on it, and reports of our own making."""
+"""What the intake works with, and reports of our own making."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 import structlog
 
 from config.settings import Settings
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.log import silence
 from jobs.fs.files import private_folder
 from jobs.runs.store import RunStore
+from jobs.state_files import StateFiles
 
 
 def report(package: str = "requests") -> str:
@@ -72,20 +73,20 @@ def rung() -> list[str]:
 
 
 @pytest.fixture
-def desk(settings: Settings, rung: list[str]) -> Desk:
+def dependencies(settings: Settings, rung: list[str]) -> IntakeDependencies:
     state = private_folder(settings.paths.state_dir or Path(os.devnull))
-    return Desk(
+    return IntakeDependencies(
         settings,
         Ledger(state / "inbox.db"),
         RunStore(settings.paths.models_dir),
-        state / "staging",
+        StateFiles(state),
         rung.append,
     )
 
 
 @pytest.fixture
-def intake(desk: Desk) -> Intake:
-    return Intake(desk)
+def intake(dependencies: IntakeDependencies) -> Intake:
+    return Intake(dependencies)
 
 
 @pytest.fixture

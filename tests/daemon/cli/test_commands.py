@@ -13,7 +13,7 @@ import structlog
 
 from config.settings import Settings
 from daemon import cli
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.intake import Intake, IntakeDependencies
 from jobs.fs.files import FileLock, private_folder
 from jobs.queue import Queue
 from jobs.runs.manifest import Progress, StepError
@@ -151,10 +151,15 @@ def test_status_without_a_daemon_says_how_to_start_it_and_exits_3(sectune: Sectu
 
 
 def test_status_tells_of_the_daemon_the_inbox_and_the_runs(
-    sectune: Sectune, daemon: None, desk: Desk, inbox: Path, make_run: MakeRun, good: Callable[..., str]
+    sectune: Sectune,
+    daemon: None,
+    dependencies: IntakeDependencies,
+    inbox: Path,
+    make_run: MakeRun,
+    good: Callable[..., str],
 ) -> None:
     (inbox / "a.json").write_text(good())
-    Intake(desk).receive(inbox / "a.json", inbox)
+    Intake(dependencies).receive(inbox / "a.json", inbox)
     run = make_run()
     run.manifest.status = "in_progress"
     run.manifest.progress = Progress(step="parse", iteration=5, iterations=10, train_loss=1.5, eta_seconds=90)
@@ -190,10 +195,10 @@ def test_the_figures_of_the_last_step_are_not_shown_for_the_next(sectune: Sectun
 
 
 def test_the_inbox_names_each_file_its_state_and_the_reason(
-    sectune: Sectune, desk: Desk, inbox: Path
+    sectune: Sectune, dependencies: IntakeDependencies, inbox: Path
 ) -> None:
     (inbox / "page.html").write_text("<!doctype html><html></html>")
-    Intake(desk).receive(inbox / "page.html", inbox)
+    Intake(dependencies).receive(inbox / "page.html", inbox)
     (line,) = [line for line in sectune("inbox").out.splitlines() if "page.html" in line]
     assert "refused" in line
     assert "HTML" in line
@@ -202,10 +207,12 @@ def test_the_inbox_names_each_file_its_state_and_the_reason(
     assert file["reason"]
 
 
-def test_a_hostile_name_does_not_steer_the_terminal(sectune: Sectune, desk: Desk, inbox: Path) -> None:
+def test_a_hostile_name_does_not_steer_the_terminal(
+    sectune: Sectune, dependencies: IntakeDependencies, inbox: Path
+) -> None:
     name = f"[red]{ESCAPE}]0;owned\x07[nope.json"
     (inbox / name).write_text("<html></html>")
-    Intake(desk).receive(inbox / name, inbox)
+    Intake(dependencies).receive(inbox / name, inbox)
     answer = sectune("inbox")
     assert ESCAPE not in answer.out
     assert "[red]\\x1b]0;owned\\x07[nope.json" in answer.out

@@ -14,7 +14,7 @@ from config.settings import Settings
 from daemon import cli
 from daemon.cli import quick
 from daemon.cli import world as worlds
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox.intake import Intake, IntakeDependencies
 from jobs.fs.files import FileLock, private_folder
 from jobs.runs.manifest import Progress
 from jobs.runs.store import Run
@@ -49,7 +49,7 @@ def test_both_ways_say_the_same(
     say: Say,
     monkeypatch: pytest.MonkeyPatch,
     make_run: Callable[..., Run],
-    desk: Desk,
+    dependencies: IntakeDependencies,
     inbox: Path,
     good: Callable[..., str],
     json_too: bool,
@@ -57,7 +57,7 @@ def test_both_ways_say_the_same(
 ) -> None:
     if scene == "something":
         (inbox / "a.json").write_text(good())
-        Intake(desk).receive(inbox / "a.json", inbox)
+        Intake(dependencies).receive(inbox / "a.json", inbox)
         run = make_run()
         run.manifest.status = "in_progress"
         run.manifest.progress = Progress(step="parse", iteration=5, iterations=10, train_loss=1.5)

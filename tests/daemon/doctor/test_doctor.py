@@ -14,8 +14,9 @@ from config.settings import Settings
 from daemon.doctor import folders, machine, running
 from daemon.doctor.check import Check
 from daemon.doctor.examine import CHECKS, examine
-from daemon.inbox.intake import Desk
-from daemon.inbox.ledger import Stamp
+from daemon.inbox.entry import Stamp
+from daemon.inbox.file_state import FileState
+from daemon.inbox.intake import IntakeDependencies
 from daemon.service.manager import agent_file
 from jobs.fs.files import FileLock, private_folder
 from jobs.runs.store import Run
@@ -170,10 +171,10 @@ def test_a_damaged_database_is_told(loaded: Loaded, state: Path, name: str) -> N
 
 
 def test_a_file_that_the_machine_keeps_from_being_read_is_told(
-    loaded: Loaded, state: Path, desk: Desk
+    loaded: Loaded, state: Path, dependencies: IntakeDependencies
 ) -> None:
     assert not failed(running.stuck_files(loaded, state))
-    desk.ledger.note(Path("/inbox/a.json"), Stamp(1, 1, 1), "failed", "the disk is full")
+    dependencies.ledger.note(Path("/inbox/a.json"), Stamp(1, 1, 1), FileState.FAILED, "the disk is full")
     assert failed(running.stuck_files(loaded, state))
 
 

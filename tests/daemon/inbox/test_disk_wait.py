@@ -14,8 +14,7 @@ import pytest
 import structlog
 
 from config.settings import Log, Settings
-from daemon.inbox.intake import Desk, Intake
-from daemon.inbox.ledger import Ledger
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.reasons import in_words
 from daemon.log import configure
 from jobs.fs import files, free_space
@@ -31,13 +30,17 @@ def free(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_a_file_is_copied_only_where_the_reserve_stays_free(
-    inbox: Path, intake: Intake, desk: Desk, good: Callable[..., str], free: dict[str, int]
+    inbox: Path,
+    intake: Intake,
+    dependencies: IntakeDependencies,
+    good: Callable[..., str],
+    free: dict[str, int],
 ) -> None:
     path = inbox / "a.json"
     path.write_text(good())
     free["bytes"] = 512_000_000  # the reserve, and not a byte for the copy
     assert intake.receive(path, inbox) == "failed"
-    (entry,) = desk.ledger.entries()
+    (entry,) = dependencies.ledger.entries()
     assert entry.reason.startswith("the disk is full: waits for ")
     assert "a copy needs" in entry.reason
     assert entry.reason.endswith("will be tried again")
@@ -47,14 +50,19 @@ def test_a_file_is_copied_only_where_the_reserve_stays_free(
 
 
 def test_a_run_is_made_only_where_the_reserve_stays_free_and_made_later(
-    inbox: Path, intake: Intake, desk: Desk, good: Callable[..., str], free: dict[str, int], rung: list[str]
+    inbox: Path,
+    intake: Intake,
+    dependencies: IntakeDependencies,
+    good: Callable[..., str],
+    free: dict[str, int],
+    rung: list[str],
 ) -> None:
     path = inbox / "a.json"
     path.write_text(good())
     intake.receive(path, inbox)
     free["bytes"] = 512_000_000
     assert intake.close() is None
-    (entry,) = desk.ledger.entries()
+    (entry,) = dependencies.ledger.entries()
     assert entry.state == "accepted"
     assert "no run could be made: the disk is full: waits for " in entry.reason
     free["bytes"] = 10**12
@@ -69,29 +77,22 @@ def test_the_plain_words_of_a_full_disk_stay_plain() -> None:
 
 
 def test_a_priority_survives_the_delivery_that_could_not_become_a_run_at_once(
-    inbox: Path, intake: Intake, desk: Desk, good: Callable[..., str], free: dict[str, int]
+    inbox: Path,
+    intake: Intake,
+    dependencies: IntakeDependencies,
+    good: Callable[..., str],
+    free: dict[str, int],
 ) -> None:
     path = inbox / "a.json"
     path.write_text(good())
     intake.receive(path, inbox, delivery="d1")
-    desk.ledger.prioritise("d1", 10)
+    dependencies.ledger.priorities.set("d1", 10)
     free["bytes"] = 0
     assert intake.make_run("d1") is None
     free["bytes"] = 10**12
-    (run,) = Intake(desk).recover()
+    (run,) = Intake(dependencies).recover()
     assert run.manifest.priority == 10
-    assert desk.ledger.priority("another") == 0
-
-
-def test_a_ledger_of_an_earlier_version_learns_of_priorities(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "inbox.db")
-    connection = sqlite3.connect(tmp_path / "inbox.db")
-    connection.execute("drop table priorities")
-    connection.commit()
-    connection.close()
-    again = Ledger(ledger.path)
-    again.prioritise("d", -3)
-    assert again.priority("d") == -3
+    assert dependencies.ledger.priorities.of("another") == 0
 
 
 @pytest.fixture

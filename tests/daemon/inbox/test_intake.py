@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from daemon.inbox import intake as intake_module
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox import inspection
+from daemon.inbox.intake import Intake, IntakeDependencies
 from jobs.fs import files
 from jobs.runs.store import Run
 
@@ -29,8 +29,8 @@ def zipped(**members: str) -> bytes:
     return buffer.getvalue()
 
 
-def only_entry(desk: Desk) -> tuple[str, str]:
-    (entry,) = desk.ledger.entries()
+def only_entry(dependencies: IntakeDependencies) -> tuple[str, str]:
+    (entry,) = dependencies.ledger.entries()
     return entry.state, entry.reason
 
 
@@ -40,12 +40,12 @@ def end(run: Run, status: str = "completed") -> None:
 
 
 def test_a_good_report_is_accepted_and_its_original_stays(
-    desk: Desk, inbox: Path, drop: Drop, good: Good
+    dependencies: IntakeDependencies, inbox: Path, drop: Drop, good: Good
 ) -> None:
     before = good()
     assert drop("trivy.json", before) == "accepted"
     assert (inbox / "trivy.json").read_text() == before
-    (entry,) = desk.ledger.open_delivery()
+    (entry,) = dependencies.ledger.open_delivery()
     assert (entry.tool, entry.findings) == ("trivy", 1)
     assert entry.sha256 == files.sha256_file(inbox / "trivy.json")
 
@@ -56,13 +56,13 @@ def test_a_good_report_is_accepted_and_its_original_stays(
     ids=["html", "empty", "torn"],
 )
 def test_what_is_no_report_is_refused_with_its_reason(
-    desk: Desk, drop: Drop, rung: list[str], content: str, words: str, intake: Intake
+    dependencies: IntakeDependencies, drop: Drop, rung: list[str], content: str, words: str, intake: Intake
 ) -> None:
     assert drop("x.json", content) == "refused"
-    assert words.lower() in only_entry(desk)[1].lower()
+    assert words.lower() in only_entry(dependencies)[1].lower()
     assert intake.close() is None
     assert rung == []
-    assert list(desk.staging.iterdir()) == []
+    assert list(dependencies.state_files.staging.iterdir()) == []
 
 
 def test_a_delivery_trains_on_the_good_one_and_names_the_fate_of_each_other(
@@ -92,58 +92,58 @@ def test_a_delivery_trains_on_the_good_one_and_names_the_fate_of_each_other(
     assert [path.name for path in files.files_below(run.folder.reports)] == ["good.json"]
 
 
-def test_a_zip_is_taken_for_its_good_members_and_tells_of_the_bad(desk: Desk, drop: Drop, good: Good) -> None:
+def test_a_zip_is_taken_for_its_good_members_and_tells_of_the_bad(
+    dependencies: IntakeDependencies, drop: Drop, good: Good
+) -> None:
     assert drop("scan.zip", zipped(good=good(), page=HTML)) == "accepted"
-    (entry,) = desk.ledger.entries()
+    (entry,) = dependencies.ledger.entries()
     assert "1 of 2 members are reports" in entry.reason
     assert sorted(member["verdict"] for member in entry.members) == ["parsed", "refused"]
 
 
-def test_a_zip_without_a_report_is_refused(desk: Desk, drop: Drop) -> None:
+def test_a_zip_without_a_report_is_refused(dependencies: IntakeDependencies, drop: Drop) -> None:
     assert drop("scan.zip", zipped(one=HTML, two=HTML)) == "refused"
-    assert "none of its 2 members" in only_entry(desk)[1]
+    assert "none of its 2 members" in only_entry(dependencies)[1]
 
 
 def test_the_same_content_again_is_a_duplicate_that_names_the_run(
-    desk: Desk, intake: Intake, drop: Drop, good: Good
+    dependencies: IntakeDependencies, intake: Intake, drop: Drop, good: Good
 ) -> None:
     drop("one.json", good())
     run = intake.close()
     assert run is not None
     assert drop("two.json", good()) == "duplicate"
-    assert run.run_id in desk.ledger.entries()[-1].reason
+    assert run.run_id in dependencies.ledger.entries()[-1].reason
     assert intake.close() is None
 
 
 def test_a_report_without_findings_starts_no_run(
-    desk: Desk, intake: Intake, drop: Drop, without_findings: str
+    dependencies: IntakeDependencies, intake: Intake, drop: Drop, without_findings: str
 ) -> None:
     assert drop("clean.json", without_findings) == "nothing"
     assert intake.close() is None
-    assert desk.store.list() == ([], [])
+    assert dependencies.store.list() == ([], [])
 
 
 def test_a_file_larger_than_allowed_is_refused_unread(
-    desk: Desk, inbox: Path, monkeypatch: pytest.MonkeyPatch
+    dependencies: IntakeDependencies, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limited = desk.settings.inbox.model_copy(update={"max_file_bytes": 10, "max_archive_bytes": 10})
-    small = Desk(
-        desk.settings.model_copy(update={"inbox": limited}), desk.ledger, desk.store, desk.staging, desk.ring
-    )
+    limited = dependencies.settings.inbox.model_copy(update={"max_file_bytes": 10, "max_archive_bytes": 10})
+    small = replace(dependencies, settings=dependencies.settings.model_copy(update={"inbox": limited}))
     (inbox / "big.json").write_text("x" * 11)
-    monkeypatch.setattr(intake_module, "_copy", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(inspection, "_copy", lambda *_: pytest.fail("it was read"))
     assert Intake(small).receive(inbox / "big.json", inbox) == "refused"
-    assert "inbox.max_archive_bytes" in only_entry(desk)[1]
+    assert "inbox.max_archive_bytes" in only_entry(dependencies)[1]
 
 
 def test_a_link_is_refused_and_not_followed(
-    desk: Desk, intake: Intake, inbox: Path, tmp_path: Path, good: Good
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, tmp_path: Path, good: Good
 ) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text(good())
     (inbox / "link.json").symlink_to(secret)
     assert intake.receive(inbox / "link.json", inbox) == "refused"
-    assert "link" in only_entry(desk)[1]
+    assert "link" in only_entry(dependencies)[1]
 
 
 def test_a_file_exchanged_for_a_link_at_the_last_moment_is_not_followed(
@@ -153,31 +153,36 @@ def test_a_file_exchanged_for_a_link_at_the_last_moment_is_not_followed(
     secret.write_text(good())
     (inbox / "link.json").symlink_to(secret)
     with pytest.raises(OSError):
-        intake_module._copy(inbox / "link.json", tmp_path / "copy.json")
+        inspection._copy(inbox / "link.json", tmp_path / "copy.json")
     assert not (tmp_path / "copy.json").exists()
 
 
 @pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "no permission")])
 def test_a_fault_of_the_machine_is_no_refusal_and_passes(
-    desk: Desk, drop: Drop, good: Good, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+    dependencies: IntakeDependencies,
+    drop: Drop,
+    good: Good,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    words: str,
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patched:
-        patched.setattr(intake_module, "_copy", fail)
+        patched.setattr(inspection, "_copy", fail)
         assert drop("a.json", good()) == "failed"
-    reason = only_entry(desk)[1]
+    reason = only_entry(dependencies)[1]
     assert words in reason
     assert "tried again" in reason
-    assert list(desk.staging.iterdir()) == []
+    assert list(dependencies.state_files.staging.iterdir()) == []
     assert drop("a.json", good()) == "accepted"
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(
-    desk: Desk, drop: Drop, good: Good, inbox: Path, monkeypatch: pytest.MonkeyPatch
+    dependencies: IntakeDependencies, drop: Drop, good: Good, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = intake_module._copy
+    copy = inspection._copy
 
     def copy_and_grow(source: Path, target: Path) -> None:
         copy(source, target)
@@ -185,14 +190,14 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
             stream.write(" ")
 
     with monkeypatch.context() as patched:
-        patched.setattr(intake_module, "_copy", copy_and_grow)
+        patched.setattr(inspection, "_copy", copy_and_grow)
         assert drop("a.json", good()) == "failed"
-    assert "changed while it was read" in only_entry(desk)[1]
-    assert list(desk.staging.iterdir()) == []
+    assert "changed while it was read" in only_entry(dependencies)[1]
+    assert list(dependencies.state_files.staging.iterdir()) == []
 
 
 def test_a_name_that_is_no_utf8_is_taken_like_any_other(
-    desk: Desk, intake: Intake, inbox: Path, good: Good
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, good: Good
 ) -> None:
     path = inbox / os.fsdecode(b"scan\xff.json")
     try:
@@ -214,7 +219,7 @@ def kill(*_: object, **__: object) -> None:
 
 
 CRASHES = {
-    "before the copy": ("daemon.inbox.intake._copy", "receive"),
+    "before the copy": ("daemon.inbox.inspection._copy", "receive"),
     "between staging and acceptance": ("daemon.inbox.ledger.Ledger.note", "receive"),
     "before the delivery is named": ("daemon.inbox.ledger.Ledger.assign", "close"),
     "before the run is made": ("jobs.runs.store.RunStore.create", "close"),
@@ -226,12 +231,12 @@ CRASHES = {
 
 @pytest.mark.parametrize("moment", CRASHES)
 def test_a_kill_at_any_moment_loses_no_file_and_makes_one_run(
-    desk: Desk, inbox: Path, good: Good, monkeypatch: pytest.MonkeyPatch, moment: str
+    dependencies: IntakeDependencies, inbox: Path, good: Good, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     where, stage = CRASHES[moment]
     (inbox / "a.json").write_text(good("alpha"))
     (inbox / "b.json").write_text(good("beta"))
-    intake = Intake(desk)
+    intake = Intake(dependencies)
     if stage == "close":
         for name in ("a.json", "b.json"):
             intake.receive(inbox / name, inbox)
@@ -240,24 +245,29 @@ def test_a_kill_at_any_moment_loses_no_file_and_makes_one_run(
         patched.setattr(where, kill)
         with pytest.raises(Killed):
             doing()
-    reborn = Intake(desk)
+    reborn = Intake(dependencies)
     reborn.recover()
     for name in ("a.json", "b.json"):  # what the watcher does with whatever the ledger does not know
-        stamp = intake_module.stamp_of(inbox / name)
-        if desk.ledger.known(inbox / name, stamp) is None:
+        stamp = inspection.stamp_of(inbox / name)
+        if dependencies.ledger.known(inbox / name, stamp) is None:
             reborn.receive(inbox / name, inbox)
     reborn.close()
     reborn.recover()
-    runs, unreadable = desk.store.list()
+    runs, unreadable = dependencies.store.list()
     assert (len(runs), unreadable) == (1, [])
     assert sorted(path.name for path in files.files_below(runs[0].folder.reports)) == ["a.json", "b.json"]
-    assert {entry.state for entry in desk.ledger.entries()} == {"queued"}
-    assert {entry.run_id for entry in desk.ledger.entries()} == {runs[0].run_id}
-    assert list(desk.staging.iterdir()) == []
+    assert {entry.state for entry in dependencies.ledger.entries()} == {"queued"}
+    assert {entry.run_id for entry in dependencies.ledger.entries()} == {runs[0].run_id}
+    assert list(dependencies.state_files.staging.iterdir()) == []
 
 
 def test_a_full_disk_at_run_creation_is_told_and_made_good_later(
-    desk: Desk, intake: Intake, drop: Drop, good: Good, rung: list[str], monkeypatch: pytest.MonkeyPatch
+    dependencies: IntakeDependencies,
+    intake: Intake,
+    drop: Drop,
+    good: Good,
+    rung: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -266,24 +276,24 @@ def test_a_full_disk_at_run_creation_is_told_and_made_good_later(
     with monkeypatch.context() as patched:
         patched.setattr("jobs.runs.store.RunStore.create", full)
         assert intake.close() is None
-    assert only_entry(desk)[0] == "accepted"
-    assert "disk is full" in only_entry(desk)[1]
+    assert only_entry(dependencies)[0] == "accepted"
+    assert "disk is full" in only_entry(dependencies)[1]
     (run,) = intake.recover()
-    assert only_entry(desk) == ("queued", f"in run {run.run_id}")
+    assert only_entry(dependencies) == ("queued", f"in run {run.run_id}")
     assert rung == [run.run_id]
 
 
 def test_one_lost_staging_folder_holds_up_neither_its_delivery_nor_the_daemon(
-    desk: Desk, intake: Intake, drop: Drop, good: Good, inbox: Path
+    dependencies: IntakeDependencies, intake: Intake, drop: Drop, good: Good, inbox: Path
 ) -> None:
     drop("a.json", good("alpha"))
     drop("b.json", good("beta"))
-    lost, kept = desk.ledger.open_delivery()
-    files.files_below(desk.staging / str(lost.staged))[0].unlink()
+    lost, kept = dependencies.ledger.open_delivery()
+    files.files_below(dependencies.state_files.staging / str(lost.staged))[0].unlink()
     run = intake.close()
     assert run is not None
     assert [item.name for item in run.manifest.inputs if item.verdict == "received"] == ["b.json"]
-    assert {entry.path: entry.state for entry in desk.ledger.entries()} == {
+    assert {entry.path: entry.state for entry in dependencies.ledger.entries()} == {
         lost.path: "failed",
         kept.path: "queued",
     }
@@ -291,23 +301,23 @@ def test_one_lost_staging_folder_holds_up_neither_its_delivery_nor_the_daemon(
 
 
 def test_recovery_leaves_a_submit_that_is_at_work_alone(
-    desk: Desk, intake: Intake, inbox: Path, good: Good
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, good: Good
 ) -> None:
     (inbox / "a.json").write_text(good())
     with intake.alone():
         intake.receive(inbox / "a.json", inbox, delivery="submitted")
-        draft = files.temporary_beside(desk.store.root / "run")
+        draft = files.temporary_beside(dependencies.store.root / "run")
         draft.mkdir(parents=True)
         (draft / ".driver.lock").write_text("pid 4711, which was killed\n")
-        assert Intake(desk).recover() == []
-        assert desk.store.list()[0] == []
+        assert Intake(dependencies).recover() == []
+        assert dependencies.store.list()[0] == []
         assert draft.exists()
     (run,) = intake.recover()
-    assert [path.name for path in desk.store.root.iterdir()] == [run.run_id]
+    assert [path.name for path in dependencies.store.root.iterdir()] == [run.run_id]
 
 
 def test_submitted_files_do_not_mix_with_the_open_delivery(
-    desk: Desk, intake: Intake, inbox: Path, drop: Drop, tmp_path: Path, good: Good
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, drop: Drop, tmp_path: Path, good: Good
 ) -> None:
     drop("dropped.json", good("alpha"))
     (tmp_path / "given.json").write_text(good("beta"))
@@ -322,7 +332,7 @@ def test_submitted_files_do_not_mix_with_the_open_delivery(
 
 
 def test_submitting_what_lies_in_the_inbox_takes_nothing_from_its_delivery(
-    desk: Desk, intake: Intake, inbox: Path, drop: Drop, good: Good
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, drop: Drop, good: Good
 ) -> None:
     drop("a.json", good())
     assert intake.receive(inbox / "a.json", inbox, delivery="one") == "duplicate"
@@ -337,16 +347,20 @@ def test_submitting_what_lies_in_the_inbox_takes_nothing_from_its_delivery(
 
 
 def test_an_unreadable_file_beside_a_good_one_is_named_in_the_run(
-    desk: Desk, intake: Intake, tmp_path: Path, good: Good, monkeypatch: pytest.MonkeyPatch
+    dependencies: IntakeDependencies,
+    intake: Intake,
+    tmp_path: Path,
+    good: Good,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    copy = intake_module._copy
+    copy = inspection._copy
 
     def guarded(source: Path, target: Path) -> None:
         if source.name == "bad.json":
             raise PermissionError(errno.EACCES, "Permission denied")
         copy(source, target)
 
-    monkeypatch.setattr(intake_module, "_copy", guarded)
+    monkeypatch.setattr(inspection, "_copy", guarded)
     for name in ("bad.json", "fine.json"):
         (tmp_path / name).write_text(good())
         intake.receive(tmp_path / name, tmp_path, delivery="d")
@@ -358,7 +372,7 @@ def test_an_unreadable_file_beside_a_good_one_is_named_in_the_run(
 
 
 def test_deliveries_that_arrive_while_a_run_is_unfinished_become_one_run_after_it(
-    desk: Desk, intake: Intake, drop: Drop, good: Good, rung: list[str]
+    dependencies: IntakeDependencies, intake: Intake, drop: Drop, good: Good, rung: list[str]
 ) -> None:
     drop("first.json", good("alpha"))
     first = intake.close()
@@ -366,9 +380,9 @@ def test_deliveries_that_arrive_while_a_run_is_unfinished_become_one_run_after_i
     for name in ("beta", "gamma"):
         assert drop(f"{name}.json", good(name)) == "accepted"
         assert intake.close() is None
-    reasons = {entry.reason for entry in desk.ledger.open_delivery()}
+    reasons = {entry.reason for entry in dependencies.ledger.open_delivery()}
     assert reasons == {f"gathers with what else arrives until {first.run_id} has ended"}
-    assert Intake(desk).recover() == []  # a new daemon leaves them gathering
+    assert Intake(dependencies).recover() == []  # a new daemon leaves them gathering
     end(first, "needs_attention")
     second = intake.close()
     assert second is not None
@@ -389,12 +403,12 @@ def test_nothing_gathers_behind_a_run_that_does_not_go_on_by_itself(
 
 
 def test_without_the_setting_each_delivery_is_a_run_at_once(
-    desk: Desk,
+    dependencies: IntakeDependencies,
     inbox: Path,
     good: Good,
     settings_with: Callable[[dict[str, str]], Settings],
 ) -> None:
-    intake = Intake(replace(desk, settings=settings_with({"inbox.gather_while_training": "false"})))
+    intake = Intake(replace(dependencies, settings=settings_with({"inbox.gather_while_training": "false"})))
     for name in ("alpha", "beta"):
         (inbox / f"{name}.json").write_text(good(name))
         assert intake.receive(inbox / f"{name}.json", inbox) == "accepted"
@@ -402,14 +416,14 @@ def test_without_the_setting_each_delivery_is_a_run_at_once(
 
 
 def test_a_report_of_nothing_but_known_findings_starts_no_training_and_says_so(
-    desk: Desk, intake: Intake, inbox: Path, drop: Drop, good: Good, tmp_path: Path
+    dependencies: IntakeDependencies, intake: Intake, inbox: Path, drop: Drop, good: Good, tmp_path: Path
 ) -> None:
     drop("monday.json", good())
     run = intake.close()
     assert run is not None
     end(run)
     assert drop("tuesday.json", good() + "\n") == "duplicate"
-    assert desk.ledger.entries()[-1].reason == "no new finding: all 1 are in earlier runs"
+    assert dependencies.ledger.entries()[-1].reason == "no new finding: all 1 are in earlier runs"
     assert intake.close() is None
     assert drop("new.json", good("another")) == "accepted"
     (tmp_path / "again.json").write_text(good() + " ")

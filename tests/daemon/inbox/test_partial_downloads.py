@@ -11,13 +11,14 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from config.settings import Settings
-from daemon.inbox import intake as intake_module
-from daemon.inbox.intake import Desk, Intake
+from daemon.inbox import inspection
+from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.watcher import Watcher
 
 STABLE, QUIET = 5.0, 60.0
@@ -153,26 +154,30 @@ SEQUENCES = (
 
 
 @pytest.fixture
-def scene(settings: Settings, desk: Desk, inbox: Path, good: Good, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(
+    settings: Settings,
+    dependencies: IntakeDependencies,
+    inbox: Path,
+    good: Good,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
     times = settings.inbox.model_copy(update={"stable_seconds": STABLE, "quiet_seconds": QUIET})
-    patient = Desk(
-        settings.model_copy(update={"inbox": times}), desk.ledger, desk.store, desk.staging, desk.ring
-    )
-    watcher = Watcher(inbox, Intake(patient), desk.ledger, threading.Event())
+    patient = replace(dependencies, settings=settings.model_copy(update={"inbox": times}))
+    watcher = Watcher(inbox, times, Intake(patient), dependencies.ledger, threading.Event())
     watcher.settling.last_change = 0.0
     made = Scene(watcher, good().encode())
-    copy = intake_module._copy
+    copy = inspection._copy
 
     def recorded(source: Path, target: Path) -> None:
         copy(source, target)
         made.read.append((source.name, target.read_bytes()))
 
-    monkeypatch.setattr(intake_module, "_copy", recorded)
+    monkeypatch.setattr(inspection, "_copy", recorded)
     return made
 
 
 def one_run_with(scene: Scene, content: bytes) -> bool:
-    (run,) = scene.watcher.intake.desk.store.list()[0]
+    (run,) = scene.watcher.intake.store.list()[0]
     (folder,) = run.folder.reports.iterdir()
     (file,) = folder.iterdir()
     return file.read_bytes() == content

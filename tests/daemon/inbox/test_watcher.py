@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Settings
-from daemon.inbox import intake as intake_module
-from daemon.inbox.intake import Desk, Intake
-from daemon.inbox.ledger import Stamp
-from daemon.inbox.watcher import Settling, Watcher, candidates
+from daemon.inbox import inspection
+from daemon.inbox.candidates import candidates
+from daemon.inbox.entry import Stamp
+from daemon.inbox.intake import Intake, IntakeDependencies
+from daemon.inbox.settling import Settling
+from daemon.inbox.watcher import Watcher
 from daemon.power import Clocks
 
 Good = Callable[..., str]
@@ -133,12 +136,10 @@ def test_links_are_shown_and_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def watcher(settings: Settings, desk: Desk, inbox: Path) -> Watcher:
+def watcher(settings: Settings, dependencies: IntakeDependencies, inbox: Path) -> Watcher:
     times = settings.inbox.model_copy(update={"stable_seconds": 5, "quiet_seconds": 60, "scan_seconds": 30})
-    changed = Desk(
-        settings.model_copy(update={"inbox": times}), desk.ledger, desk.store, desk.staging, desk.ring
-    )
-    made = Watcher(inbox, Intake(changed), desk.ledger, threading.Event())
+    changed = replace(dependencies, settings=settings.model_copy(update={"inbox": times}))
+    made = Watcher(inbox, times, Intake(changed), dependencies.ledger, threading.Event())
     made.settling.last_change = 0.0
     return made
 
@@ -164,13 +165,17 @@ def test_a_delivery_closes_after_the_quiet_period_and_gathers_what_comes_meanwhi
     watcher.scan(170.0)  # 70 s after the first, 20 s after the second
     assert rung == []
     assert not watcher.scan(210.0)
-    (run,) = watcher.intake.desk.store.list()[0]
+    (run,) = watcher.intake.store.list()[0]
     assert rung == [run.run_id]
     assert sorted(item.name for item in run.manifest.inputs) == ["a.json", "b.json"]
 
 
 def test_a_settled_file_is_received_exactly_once(
-    watcher: Watcher, inbox: Path, good: Good, monkeypatch: pytest.MonkeyPatch, desk: Desk
+    watcher: Watcher,
+    inbox: Path,
+    good: Good,
+    monkeypatch: pytest.MonkeyPatch,
+    dependencies: IntakeDependencies,
 ) -> None:
     received: list[str] = []
     receive = watcher.intake.receive
@@ -184,7 +189,7 @@ def test_a_settled_file_is_received_exactly_once(
         (inbox / name).write_text(good() if name == "a.json" else "<html></html>")
     for moment in range(100, 400, 5):
         watcher.scan(float(moment))
-    reborn = Watcher(inbox, watcher.intake, desk.ledger, threading.Event())
+    reborn = Watcher(inbox, watcher.times, watcher.intake, dependencies.ledger, threading.Event())
     for moment in range(400, 500, 5):
         reborn.scan(float(moment))
     assert sorted(received) == ["a.json", "page.html"]
@@ -193,7 +198,7 @@ def test_a_settled_file_is_received_exactly_once(
 def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
     watcher: Watcher, inbox: Path, good: Good, rung: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy, tries = intake_module._copy, [0]
+    copy, tries = inspection._copy, [0]
 
     def guarded(source: Path, target: Path) -> None:
         if source.name == "bad.json":
@@ -204,7 +209,7 @@ def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
     (inbox / "bad.json").write_text(good("alpha"))
     (inbox / "fine.json").write_text(good("beta"))
     with monkeypatch.context() as patched:
-        patched.setattr(intake_module, "_copy", guarded)
+        patched.setattr(inspection, "_copy", guarded)
         for half_seconds in range(200, 400):
             watcher.scan(half_seconds / 2)
     assert len(rung) == 1
@@ -212,7 +217,7 @@ def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
     assert 3 <= tries[0] <= 5  # 95 s after it had settled, at most every 30 s
     watcher.scan(300.0)
     assert state_of(watcher, "bad.json") == "accepted"
-    for run in watcher.intake.desk.store.list()[0]:  # what it gathers behind
+    for run in watcher.intake.store.list()[0]:  # what it gathers behind
         run.manifest.status = "completed"
         run.save()
     watcher.scan(300.5)
@@ -231,12 +236,12 @@ def test_a_download_that_was_broken_off_holds_up_no_delivery(
 
 
 def test_a_file_that_vanishes_before_it_was_read_is_gone_even_after_a_restart(
-    watcher: Watcher, inbox: Path, desk: Desk
+    watcher: Watcher, inbox: Path, dependencies: IntakeDependencies
 ) -> None:
     (inbox / "a.json").write_text("{")
     watcher.scan(100.0)
     (inbox / "a.json").unlink()
-    Watcher(inbox, watcher.intake, desk.ledger, threading.Event()).scan(1.0)
+    Watcher(inbox, watcher.times, watcher.intake, dependencies.ledger, threading.Event()).scan(1.0)
     assert state_of(watcher, "a.json") == "gone"
 
 
@@ -273,12 +278,10 @@ def test_a_folder_the_system_does_not_list_is_told(
 
 
 @pytest.fixture
-def live(settings: Settings, desk: Desk, inbox: Path) -> Iterator[Watcher]:
+def live(settings: Settings, dependencies: IntakeDependencies, inbox: Path) -> Iterator[Watcher]:
     times = settings.inbox.model_copy(update={"stable_seconds": 0, "quiet_seconds": 0, "scan_seconds": 30})
-    quick = Desk(
-        settings.model_copy(update={"inbox": times}), desk.ledger, desk.store, desk.staging, desk.ring
-    )
-    watcher = Watcher(inbox, Intake(quick), desk.ledger, threading.Event())
+    quick = replace(dependencies, settings=settings.model_copy(update={"inbox": times}))
+    watcher = Watcher(inbox, times, Intake(quick), dependencies.ledger, threading.Event())
     yield watcher
     watcher.stopping.set()
     if watcher.is_alive():
@@ -295,11 +298,11 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 
 def test_what_lay_in_the_inbox_before_the_start_is_found(
-    live: Watcher, inbox: Path, good: Good, desk: Desk
+    live: Watcher, inbox: Path, good: Good, dependencies: IntakeDependencies
 ) -> None:
     (inbox / "a.json").write_text(good())
     live.start()
-    assert eventually(lambda: len(desk.store.list()[0]) == 1)
+    assert eventually(lambda: len(dependencies.store.list()[0]) == 1)
 
 
 def test_an_event_brings_a_file_in_long_before_the_next_scan(
