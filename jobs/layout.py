@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 from jobs.runs.waiting import WaitingForPower
 from jobs.state_files import StateFiles
-
 
 
 @dataclass(frozen=True)

@@ -11,34 +11,34 @@ from enum import StrEnum
 class FileState(StrEnum):
     """What became of a file so far."""
 
-    #: It still changes, or waits for its download to end.
     SETTLING = "settling"
-    #: It was read and holds something new; its delivery is still open, or its run could not be made yet.
+    """It still changes, or waits for its download to end."""
     ACCEPTED = "accepted"
-    #: It is in a run.
+    """It was read and holds something new; its delivery is still open, or its run could not be made yet."""
     QUEUED = "queued"
-    #: It is no report, a link, or too large.
+    """It is in a run."""
     REFUSED = "refused"
-    #: Its content, or each of its findings, was taken before.
+    """It is no report, a link, or too large."""
     DUPLICATE = "duplicate"
-    #: It is a report without findings.
+    """Its content, or each of its findings, was taken before."""
     NOTHING = "nothing"
-    #: We or the machine could not read it; it is tried again.
+    """It is a report without findings."""
     FAILED = "failed"
-    #: It vanished before it was read.
+    """We or the machine could not read it; it is tried again."""
     GONE = "gone"
+    """It vanished before it was read."""
 
 
-#: What a look at a settled file can come to.
+# What a look at a settled file can come to.
 READ = frozenset(
     {FileState.ACCEPTED, FileState.REFUSED, FileState.DUPLICATE, FileState.NOTHING, FileState.FAILED}
 )
-#: The watcher looks at such a file no more, as long as it stays the same.
+# The watcher looks at such a file no more, as long as it stays the same.
 FINAL = (READ - {FileState.FAILED}) | {FileState.QUEUED}
-#: Read, and nothing to train on; such a file stands in the manifest of the run it arrived with.
+# Read, and nothing to train on; such a file stands in the manifest of the run it arrived with.
 BYSTANDERS = READ - {FileState.ACCEPTED, FileState.FAILED}
 
-#: Which state may follow which; None is a file that was never seen. What is not named here stays as it is.
+# Which state may follow which; None is a file that was never seen. What is not named here stays as it is.
 NEXT: dict[FileState | None, frozenset[FileState]] = {
     None: READ | {FileState.SETTLING},
     FileState.SETTLING: READ | {FileState.SETTLING, FileState.GONE},
@@ -46,7 +46,7 @@ NEXT: dict[FileState | None, frozenset[FileState]] = {
     FileState.ACCEPTED: frozenset({FileState.ACCEPTED, FileState.QUEUED, FileState.FAILED}),
     FileState.GONE: frozenset({FileState.SETTLING, FileState.FAILED}),
 }
-#: Noted and not read: such a file can still vanish, or be given up for another content of the same name.
+# Noted and not read: such a file can still vanish, or be given up for another content of the same name.
 UNREAD = frozenset(state for state, following in NEXT.items() if state and FileState.GONE in following)
 
 

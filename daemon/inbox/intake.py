@@ -25,8 +25,8 @@ from daemon.inbox.inspection import Arrival, Fate, Inspection, need_room
 from daemon.inbox.ledger import INBOX, Ledger
 from daemon.inbox.reasons import in_words
 from jobs.fs import files
-from jobs.runs.folder import RunFolder
 from jobs.runs.delivery import Delivery
+from jobs.runs.folder import RunFolder
 from jobs.runs.store import Run, RunStore
 from jobs.state_files import StateFiles
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jobs import diagnosis
 from jobs.children import parent
 from jobs.children.parent import DeviceBusy
-from jobs.errors import DiskFull, NetworkError, JobError, Stopped
+from jobs.errors import DiskFull, JobError, NetworkError, Stopped
 from jobs.fs import files, free_space
 from jobs.pipeline import control, disk_budget, disk_wait, steering, transitions
 from jobs.pipeline.context import Job, Place, Skip
