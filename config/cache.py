@@ -63,7 +63,7 @@ def number_of(text: str) -> str:
     return f"{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
 
 
-def keep(name: str, value: object) -> None:
+def write_cache(name: str, value: object) -> None:
     """Write one file of the cache; a cache that cannot be written is only slow."""
     folder = cache_folder()
     if folder is None:
@@ -80,7 +80,7 @@ def keep(name: str, value: object) -> None:
         return
 
 
-def kept(name: str) -> Any:
+def read_cache(name: str) -> Any:
     """The content of one file of the cache; None if there is none, or none that can be read."""
     folder = cache_folder()
     if folder is None:

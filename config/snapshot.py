@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from config.cache import Look, cache_folder, keep, kept, look_of, number_of, settled
+from config.cache import Look, cache_folder, look_of, number_of, read_cache, settled, write_cache
 
 TYPE_CHECKING = False  # typing itself takes 3 ms to import; a type checker reads this as true
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ def remember(loaded: Loaded, before: Look | None) -> None:
         "settings": values,
     }
     name = f"settings-{number_of(whole_key)}.json"
-    if kept(name) != snapshot:
-        keep(name, snapshot)
+    if read_cache(name) != snapshot:
+        write_cache(name, snapshot)
         _prune()
 
 
 def recall() -> dict[str, Any] | None:
     """The snapshot that is still true: `user_file` and `settings`; None if there is none."""
     whole_key = key()
-    snapshot = kept(f"settings-{number_of(whole_key)}.json") if whole_key else None
+    snapshot = read_cache(f"settings-{number_of(whole_key)}.json") if whole_key else None
     if not isinstance(snapshot, dict) or snapshot.get("key") != whole_key:
         return None
     return snapshot if look_of(snapshot["user_file"]) == snapshot["look"] else None

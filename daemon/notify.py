@@ -39,7 +39,7 @@ class Notifier:
         self.settings = settings
         self.platform = platform
 
-    def ended(self, run: Run) -> None:
+    def tell_in_background(self, run: Run) -> None:
         """Tell of a run in a thread of its own: no program of a user's holds up the queue."""
         message = message_of(run)
         threading.Thread(target=self.tell, args=(message,), name="notify", daemon=True).start()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from daemon.sleep import Clocks
 from jobs.fs import files
 from jobs.runs.status import PowerReason
 from jobs.runs.waiting import WaitingForPower
@@ -29,13 +28,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger("sectune.power")
 LOOK_SECONDS = 15.0
 CALL_SECONDS = 5.0
-SLEPT_SECONDS = 20.0  # the clock on the wall ran on this much longer than the machine
 SUPPLIES = Path("/sys/class/power_supply")
 PROFILE = Path("/sys/firmware/acpi/platform_profile")
 
 
 @dataclass(frozen=True)
-class Reading:
+class PowerReading:
     """What the system says of its power; None where it does not say.
 
     Args:
@@ -49,19 +47,19 @@ class Reading:
     speed_limit: int | None = None
 
 
-def from_pmset(battery: str, general: str, thermal: str) -> Reading:
+def from_pmset(battery: str, general: str, thermal: str) -> PowerReading:
     """Read the texts of `pmset -g batt`, `pmset -g` and `pmset -g therm`."""
     source = re.search(r"drawing from '([^']+)'", battery)
     mode = re.search(r"^\s*(?:lowpowermode|powermode)\s+(\d+)", general, re.MULTILINE)
     limit = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", thermal)
-    return Reading(
+    return PowerReading(
         on_battery=source[1] == "Battery Power" if source else None,
         low_power=mode[1] == "1" if mode else None,  # powermode 2 is high power
         speed_limit=int(limit[1]) if limit else None,
     )
 
 
-def from_supplies(supplies: Path, profile: Path) -> Reading:
+def from_supplies(supplies: Path, profile: Path) -> PowerReading:
     """Read Linux' folder of power supplies and its platform profile.
 
     A mouse's battery (scope Device) is none of the machine's; mains that are online outweigh a battery
@@ -77,7 +75,7 @@ def from_supplies(supplies: Path, profile: Path) -> Reading:
     elif mains:
         on_battery = False
     text = _text(profile)
-    return Reading(on_battery, text == "low-power" if text else None)
+    return PowerReading(on_battery, text == "low-power" if text else None)
 
 
 def _supply(folder: Path) -> dict[str, str]:
@@ -91,7 +89,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def read() -> Reading:
+def read_power() -> PowerReading:
     """What this machine says now."""
     if sys.platform != "darwin":
         return from_supplies(SUPPLIES, PROFILE)
@@ -99,11 +97,11 @@ def read() -> Reading:
         texts = [call(("pmset", "-g", *words), CALL_SECONDS).text for words in (("batt",), (), ("therm",))]
     except ServiceError as error:
         log.warning("the power cannot be read", error=error.message)
-        return Reading()
+        return PowerReading()
     return from_pmset(*texts)
 
 
-def reason_to_wait(policy: Power, reading: Reading, moment: datetime) -> WaitingForPower | None:
+def reason_to_wait(policy: Power, reading: PowerReading, moment: datetime) -> WaitingForPower | None:
     """Why the device is not to be used now; the same facts as long as the reason is the same.
 
     Args:
@@ -125,24 +123,7 @@ def _within(hours: str, moment: datetime) -> bool:
     return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
-class Clocks:
-    """Notices that the machine slept: the wall's clock went on, its own did not."""
-
-    def __init__(
-        self, wall: Callable[[], float] = time.time, running: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._wall, self._running = wall, running
-        self._before = (wall(), running())
-
-    def slept(self) -> float | None:
-        """Seconds it slept since the last look; None if it did not."""
-        now = (self._wall(), self._running())
-        gap = (now[0] - self._before[0]) - (now[1] - self._before[1])
-        self._before = now
-        return gap if gap > SLEPT_SECONDS else None
-
-
-class Warden:
+class PowerMonitor:
     """Keeps looking at the power: answers why to wait, keeps the machine awake, writes down sleep and heat.
 
     Args:
@@ -156,7 +137,7 @@ class Warden:
         self.device_lock = device_lock
         self.platform = platform
         self._reason: WaitingForPower | None = None
-        self._reading = Reading()
+        self._reading = PowerReading()
         self._clocks = Clocks()
         self._awake_for: str | None = None
         self._caffeinate: list[subprocess.Popen[bytes]] = []
@@ -165,14 +146,14 @@ class Warden:
         """Why the device is not to be used now, as of the last look."""
         return self._reason
 
-    def look(self, reading: Reading | None = None) -> bool:
+    def look(self, reading: PowerReading | None = None) -> bool:
         """Look at everything once; True if what held the device up is over.
 
         Args:
             reading: What the machine says; read anew where it is None.
         """
         before, heat = self._reason, self._reading.speed_limit
-        self._reading = read() if reading is None else reading
+        self._reading = read_power() if reading is None else reading
         self._reason = reason_to_wait(self.policy, self._reading, datetime.now())
         trainer = files.lock_holder(self.device_lock)
         if slept := self._clocks.slept():

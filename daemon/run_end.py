@@ -18,7 +18,7 @@ LATE_SECONDS = 86_400.0
 ENDED = ("completed", "failed", "needs_attention")
 
 
-def ended(run: Run, tell: Callable[[Run], None]) -> None:
+def follow_up(run: Run, tell: Callable[[Run], None]) -> None:
     """Tell of a run's end, and write its report last: that it is there means that all was done."""
     from jobs.reporting.page import write_report  # jinja2 and the page are needed once in a day
 
@@ -29,7 +29,7 @@ def ended(run: Run, tell: Callable[[Run], None]) -> None:
         log.exception("the report could not be written", run=run.run_id)
 
 
-def make_up(store: RunStore, tell: Callable[[Run], None]) -> None:
+def catch_up(store: RunStore, tell: Callable[[Run], None]) -> None:
     """Do it for the runs of the last day whose end a killed daemon could not tell of."""
     for run_id in _untold(store):
         try:
@@ -38,7 +38,7 @@ def make_up(store: RunStore, tell: Callable[[Run], None]) -> None:
             continue
         if run.manifest.status in ENDED:
             log.info("the end of a run is told late", run=run_id)
-            ended(run, tell)
+            follow_up(run, tell)
 
 
 def _untold(store: RunStore) -> Iterator[str]:

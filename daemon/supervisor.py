@@ -16,7 +16,7 @@ from daemon import run_end
 from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.inbox.watcher import Watcher
-from daemon.power import LOOK_SECONDS, Warden
+from daemon.power import LOOK_SECONDS, PowerMonitor
 from jobs.diagnosis import is_full
 from jobs.fs import files
 from jobs.layout import Place
@@ -52,12 +52,12 @@ class Supervisor:
         self.state = StateFiles(files.private_folder(state_of(settings)))
         self.stopping = threading.Event()
         self.store = RunStore(settings.paths.models_dir)
-        self.warden = Warden(settings.power, self.state.device_lock)
+        self.power_monitor = PowerMonitor(settings.power, self.state.device_lock)
         self.place = Place(
             settings.paths.models_dir,
             self.state.folder,
             self.stopping.is_set,
-            hold=self.warden.hold,
+            hold=self.power_monitor.hold,
             reserve_bytes=settings.disk.reserve_mb * 1_000_000,
         )
 
@@ -94,20 +94,21 @@ class Supervisor:
         intake = Intake(IntakeDependencies(self.settings, ledger, self.store, self.state, queue.ring))
         intake.recover()
         self._recover_registry()
-        run_end.make_up(self.store, self._tell)
-        self.warden.look()  # before the first step: a daemon that starts on a battery starts no training
-        warden = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
+        run_end.catch_up(self.store, self._tell)
+        # Before the first step: a daemon that starts on a battery starts no training.
+        self.power_monitor.look()
+        power = threading.Thread(target=self._watch_power, args=(queue,), name="power", daemon=True)
         reconciler = threading.Thread(target=self._reconcile, args=(queue,), name="reconciler", daemon=True)
         watcher = Watcher(self.settings.paths.inbox, self.settings.inbox, intake, ledger, self.stopping)
-        for thread in (warden, reconciler, watcher):
+        for thread in (power, reconciler, watcher):
             thread.start()
         self._consume(queue.consumer(self.settings.queue.workers))
-        self._stop(queue, [watcher, reconciler, warden])
+        self._stop(queue, [watcher, reconciler, power])
 
     def _advance(self, queue: Queue, run_id: str) -> None:
         from jobs import tasks  # the steps, the parsers and what they need: 25 MB, with the first run
 
-        tasks.advancing(self.store, self.place, queue.ring, self._ended)(run_id)
+        tasks.advancing(self.store, self.place, queue.ring, self._follow_up)(run_id)
 
     def _recover_registry(self) -> None:
         if not self.place.registry.is_dir():
@@ -120,11 +121,11 @@ class Supervisor:
         except SectuneError as error:  # the daemon can train all the same; `models list` shows what is in use
             log.error("the registry needs attention", error=str(error))
 
-    def _ended(self, run: Run) -> None:
-        run_end.ended(run, self._tell)
+    def _follow_up(self, run: Run) -> None:
+        run_end.follow_up(run, self._tell)
 
     def _tell(self, run: Run) -> None:
-        self.notifier.ended(run)
+        self.notifier.tell_in_background(run)
 
     def _consume(self, consumer: StoppableConsumer) -> None:
         # Huey owns the signals; its stop flag is what tells the steps.
@@ -153,7 +154,7 @@ class Supervisor:
     def _watch_power(self, queue: Queue) -> None:
         while not self.stopping.wait(LOOK_SECONDS):
             try:
-                if self.warden.look() and self.store.unfinished():
+                if self.power_monitor.look() and self.store.unfinished():
                     from jobs import tasks
 
                     for run_id in tasks.waiting_runs(self.store):
@@ -166,7 +167,7 @@ class Supervisor:
             return
         from jobs import tasks
 
-        for run_id in tasks.undriven_runs(self.store, self.warden.hold()):
+        for run_id in tasks.undriven_runs(self.store, self.power_monitor.hold()):
             if queue.ring(run_id):
                 log.info("unfinished run taken up", run=run_id)
 

@@ -10,25 +10,25 @@ from pathlib import Path
 from launchd.agent import DEFAULT_LABEL, check, property_list, render
 from launchd.launchctl import DISABLED, FOR_NOW, IN_PROGRESS, LOADED_ALREADY, Launchctl
 from launchd.run_program import ServiceError, call
-from launchd.service import Clerk, State, refuse_root
+from launchd.service import ServiceManager, State, refuse_root
 
 
 class LaunchAgent:
     """The agent under launchd.
 
     Args:
-        clerk: The daemon, and how patient to be.
+        manager: The daemon, and how long it may take.
         uid: The user it is for.
         agents: `~/Library/LaunchAgents`.
         label: Its name.
     """
 
-    def __init__(self, clerk: Clerk, uid: int, agents: Path, label: str = DEFAULT_LABEL) -> None:
-        self.clerk = clerk
+    def __init__(self, manager: ServiceManager, uid: int, agents: Path, label: str = DEFAULT_LABEL) -> None:
+        self.manager = manager
         self.uid = uid
         self.file = agents / f"{label}.plist"
         self.label = label
-        self.launchctl = Launchctl(label, uid, clerk.patience.call)
+        self.launchctl = Launchctl(label, uid, manager.timeouts.call)
 
     def content(self) -> bytes:
         """The property list.
@@ -36,7 +36,7 @@ class LaunchAgent:
         Raises:
             ServiceError: It would be faulty.
         """
-        daemon = self.clerk.daemon
+        daemon = self.manager.daemon
         plist = property_list(daemon.program, daemon.environment, daemon.boot_log, self.label)
         if problems := check(plist):
             raise ServiceError("The property list would be faulty: " + "; ".join(problems))
@@ -62,8 +62,8 @@ class LaunchAgent:
         content = self.content()
         self.launchctl.enable()
         self._unload()
-        self.clerk.refuse_a_stranger()
-        self.clerk.write(self.file, content)
+        self.manager.refuse_a_stranger()
+        self.manager.write(self.file, content)
         self._lint()
         self._load()
 
@@ -72,10 +72,10 @@ class LaunchAgent:
         refuse_root(self.uid)
         self._unload()
         if self.file.exists():
-            self.clerk.keep(self.file, self.file.read_bytes())
+            self.manager.keep(self.file, self.file.read_bytes())
             self.file.unlink()
-            self.clerk.say(f"removed: {self.file}")
-        self.clerk.stop_trainers()
+            self.manager.say(f"removed: {self.file}")
+        self.manager.stop_trainers()
 
     def start(self) -> None:
         """Load the installed list if need be, and wait until the daemon answers."""
@@ -84,7 +84,7 @@ class LaunchAgent:
         self.launchctl.enable()
         printed = self.launchctl.look()
         if printed is None or printed.pid is None:
-            self.clerk.refuse_a_stranger()
+            self.manager.refuse_a_stranger()
         self._load() if printed is None else self._run()
 
     def stop(self) -> None:
@@ -98,7 +98,7 @@ class LaunchAgent:
         self._must_be_installed()
         self.launchctl.enable()
         self._unload()
-        self.clerk.refuse_a_stranger()
+        self.manager.refuse_a_stranger()
         self._load()
 
     def state(self) -> State:
@@ -119,18 +119,18 @@ class LaunchAgent:
         if self.launchctl.look() is None:
             return
         self.launchctl.bootout()
-        if not self.clerk.until(lambda: self.launchctl.look() is None, self.clerk.patience.drain):
+        if not self.manager.until(lambda: self.launchctl.look() is None, self.manager.timeouts.drain):
             printed = self.launchctl.look()
             raise ServiceError(
-                f"The agent still drains after {self.clerk.patience.drain:g} s"
+                f"The agent still drains after {self.manager.timeouts.drain:g} s"
                 + (f" (pid {printed.pid})." if printed and printed.pid else "."),
                 "Try again in a minute; nothing was changed but the request to end.",
             )
-        self.clerk.say("the agent is stopped")
+        self.manager.say("the agent is stopped")
 
     def _load(self) -> None:
-        patience = self.clerk.patience
-        for attempt in range(patience.tries):
+        timeouts = self.manager.timeouts
+        for attempt in range(timeouts.tries):
             answer = self.launchctl.bootstrap(self.file)
             if answer.code == 0 or (answer.code in LOADED_ALREADY and self.launchctl.look()):
                 return self._run()
@@ -138,20 +138,20 @@ class LaunchAgent:
                 self.launchctl.enable()
             elif answer.code not in (FOR_NOW, IN_PROGRESS):
                 break
-            if attempt + 1 < patience.tries:
-                time.sleep(patience.pause)
+            if attempt + 1 < timeouts.tries:
+                time.sleep(timeouts.pause)
         raise self.launchctl.failure(answer, "bootstrap")
 
     def _run(self) -> None:
         printed = self.launchctl.look()
         if printed is None or printed.pid is None:  # RunAtLoad has mostly done it
             self.launchctl.kickstart()
-        self.clerk.await_health(self.state)
+        self.manager.await_health(self.state)
 
     def _lint(self) -> None:
         if shutil.which("plutil") is None:  # there is one on every Mac
             return
-        answer = call(("plutil", "-lint", str(self.file)), self.clerk.patience.call)
+        answer = call(("plutil", "-lint", str(self.file)), self.manager.timeouts.call)
         if answer.code != 0:
             raise ServiceError(
                 f"plutil finds the list faulty: {answer.words}", "This is a bug of ours; report it."

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchd.run_program import Answer, NoAnswer, ServiceError, call
+from launchd.run_program import NoAnswer, ProgramOutput, ServiceError, call
 
 NOT_LOADED = frozenset({3, 113})
 IN_PROGRESS = 36
@@ -87,7 +87,7 @@ class Launchctl:
         if answer.code not in NOT_LOADED and answer.code != IN_PROGRESS and answer.code != FOR_NOW:
             self._must(answer, "bootout")
 
-    def bootstrap(self, plist: Path) -> Answer:
+    def bootstrap(self, plist: Path) -> ProgramOutput:
         """Load the list; the answer's code says whether another try can help."""
         return self._call("bootstrap", self.domain, str(plist))
 
@@ -97,7 +97,7 @@ class Launchctl:
         if answer.code not in LOADED_ALREADY:
             self._must(answer, "kickstart")
 
-    def failure(self, answer: Answer, verb: str) -> ServiceError:
+    def failure(self, answer: ProgramOutput, verb: str) -> ServiceError:
         """An answer as an error with its remedy."""
         if answer.code == DISABLED:
             remedy = (
@@ -113,9 +113,9 @@ class Launchctl:
             remedy = f"See: launchctl error {answer.code}; launchctl print {self.target}"
         return ServiceError(f"launchctl {verb} {self.target}: {answer.words}", remedy)
 
-    def _must(self, answer: Answer, verb: str) -> None:
+    def _must(self, answer: ProgramOutput, verb: str) -> None:
         if answer.code != 0:
             raise self.failure(answer, verb)
 
-    def _call(self, *words: str) -> Answer:
+    def _call(self, *words: str) -> ProgramOutput:
         return call(("launchctl", *words), self.seconds)

@@ -21,7 +21,7 @@ class NoAnswer(ServiceError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramOutput:
     """What a program answered: its exit code and all it printed."""
 
     code: int
@@ -34,7 +34,7 @@ class Answer:
         return f"error {self.code}: {said}" if said else f"error {self.code}"
 
 
-def call(words: Sequence[str], seconds: float, text: str = "") -> Answer:
+def call(words: Sequence[str], seconds: float, text: str = "") -> ProgramOutput:
     """Run a program to its end.
 
     Args:
@@ -70,4 +70,4 @@ def call(words: Sequence[str], seconds: float, text: str = "") -> Answer:
                 f"`{' '.join(words)}` did not answer within {seconds:g} s.",
                 "Try again; if it stays so, log out and in.",
             ) from None
-        return Answer(process.returncode, said)
+        return ProgramOutput(process.returncode, said)

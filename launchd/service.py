@@ -15,7 +15,7 @@ STRANGER_SECONDS = 1.0  # an agent's own daemon lets go of its lock before launc
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long each thing may take, in seconds.
 
     Args:
@@ -129,11 +129,11 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True)
-class Clerk:
+class ServiceManager:
     """Does what both service managers need done: files, backups, waiting."""
 
     daemon: Daemon
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     say: Callable[[str], None] = lambda text: None
 
     def write(self, path: Path, content: bytes) -> None:
@@ -175,7 +175,7 @@ class Clerk:
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(self.patience.poll)
+            time.sleep(self.timeouts.poll)
         return True
 
     def refuse_a_stranger(self) -> None:
@@ -196,7 +196,7 @@ class Clerk:
         Raises:
             ServiceError: It does not.
         """
-        if self.until(lambda: self._is_ours(state().pid), self.patience.health):
+        if self.until(lambda: self._is_ours(state().pid), self.timeouts.health):
             self.say(f"the daemon answers: {self.daemon.health()}")
             return
         now = state()

@@ -7,8 +7,8 @@ import getpass
 import re
 from pathlib import Path
 
-from launchd.run_program import Answer, NoAnswer, ServiceError, call
-from launchd.service import Clerk, State, refuse_root
+from launchd.run_program import NoAnswer, ProgramOutput, ServiceError, call
+from launchd.service import ServiceManager, State, refuse_root
 
 UNIT = "sectune.service"
 LINGER = "loginctl enable-linger"
@@ -40,19 +40,19 @@ class UserUnit:
     """The agent under systemd.
 
     Args:
-        clerk: The daemon, and how patient to be.
+        manager: The daemon, and how long it may take.
         uid: The user it is for.
         units: `~/.config/systemd/user`.
     """
 
-    def __init__(self, clerk: Clerk, uid: int, units: Path) -> None:
-        self.clerk = clerk
+    def __init__(self, manager: ServiceManager, uid: int, units: Path) -> None:
+        self.manager = manager
         self.uid = uid
         self.file = units / UNIT
 
     def content(self) -> bytes:
         """The unit file."""
-        daemon = self.clerk.daemon
+        daemon = self.manager.daemon
         variables = "".join(
             f"Environment={_quoted(f'{name}={value}')}\n"
             for name, value in sorted(daemon.environment.items())
@@ -78,8 +78,8 @@ class UserUnit:
         refuse_root(self.uid)
         content = self.content()
         self._stop()
-        self.clerk.refuse_a_stranger()
-        self.clerk.write(self.file, content)
+        self.manager.refuse_a_stranger()
+        self.manager.write(self.file, content)
         self._must("daemon-reload")
         self._must("enable", UNIT)
         self._start()
@@ -91,18 +91,18 @@ class UserUnit:
         self._stop()
         if self.file.exists():
             self._must("disable", UNIT)
-            self.clerk.keep(self.file, self.file.read_bytes())
+            self.manager.keep(self.file, self.file.read_bytes())
             self.file.unlink()
             self._must("daemon-reload")
-            self.clerk.say(f"removed: {self.file}")
-        self.clerk.stop_trainers()
+            self.manager.say(f"removed: {self.file}")
+        self.manager.stop_trainers()
 
     def start(self) -> None:
         """Start the installed unit, and wait until the daemon answers."""
         refuse_root(self.uid)
         self._must_be_installed()
         if self.state().pid is None:
-            self.clerk.refuse_a_stranger()
+            self.manager.refuse_a_stranger()
         self._start()
 
     def stop(self) -> None:
@@ -115,7 +115,7 @@ class UserUnit:
         refuse_root(self.uid)
         self._must_be_installed()
         self._stop()
-        self.clerk.refuse_a_stranger()
+        self.manager.refuse_a_stranger()
         self._start()
 
     def state(self) -> State:
@@ -147,22 +147,22 @@ class UserUnit:
     def _start(self) -> None:
         self._must("reset-failed", UNIT, tolerated=True)  # a crash loop of before would forbid this start
         self._must("start", UNIT)
-        self.clerk.await_health(self.state)
+        self.manager.await_health(self.state)
 
     def _stop(self) -> None:
         if not self.state().loaded:
             return
         with contextlib.suppress(NoAnswer):  # the look afterwards is what counts
             self._must("stop", "--no-block", UNIT)
-        if not self.clerk.until(lambda: not self.state().loaded, self.clerk.patience.drain):
+        if not self.manager.until(lambda: not self.state().loaded, self.manager.timeouts.drain):
             raise ServiceError(
-                f"The agent still drains after {self.clerk.patience.drain:g} s (pid {self.state().pid}).",
+                f"The agent still drains after {self.manager.timeouts.drain:g} s (pid {self.state().pid}).",
                 "Try again in a minute; nothing was changed but the request to end.",
             )
-        self.clerk.say("the agent is stopped")
+        self.manager.say("the agent is stopped")
 
-    def _must(self, *words: str, tolerated: bool = False) -> Answer:
-        answer = call(("systemctl", "--user", *words), self.clerk.patience.call)
+    def _must(self, *words: str, tolerated: bool = False) -> ProgramOutput:
+        answer = call(("systemctl", "--user", *words), self.manager.timeouts.call)
         if answer.code == 0 or tolerated:
             return answer
         remedy = f"See: systemctl --user status {UNIT}; journalctl --user -u {UNIT}"
@@ -176,12 +176,12 @@ class UserUnit:
     def _explain_linger(self) -> None:
         try:
             answer = call(
-                ("loginctl", "show-user", getpass.getuser(), "--property=Linger"), self.clerk.patience.call
+                ("loginctl", "show-user", getpass.getuser(), "--property=Linger"), self.manager.timeouts.call
             )
         except ServiceError:  # a machine without loginctl keeps or ends sessions in its own way
             return
         if "Linger=yes" not in answer.text:
-            self.clerk.say(
+            self.manager.say(
                 "Without lingering, systemd ends your services, and a training with them, when you log out. "
                 f"To keep them running: {LINGER}"
             )

@@ -62,7 +62,7 @@ def print_list(world: World, label: str) -> None:
     from launchd.installer import LaunchAgent
 
     ours = manager.launch_agent(world.loaded, world.state)
-    named = LaunchAgent(ours.clerk, ours.uid, ours.file.parent, label)
+    named = LaunchAgent(ours.manager, ours.uid, ours.file.parent, label)
     _name_what_is_left_behind(world)
     sys.stdout.write(named.content().decode("utf-8"))
     for command in (f"mkdir -p {shlex.quote(str(world.files.logs))}", *named.plan()):

@@ -70,7 +70,7 @@ def run() -> None:
     from daemon.cli import quick, running
 
     if worlds.config_file is None:
-        quick.begin_anew(worlds.world)
+        quick.re_exec(worlds.world)
     raise typer.Exit(running.run(lambda: worlds.world().loaded.settings))
 
 

@@ -34,7 +34,7 @@ def answer(words: Sequence[str]) -> int | None:
     return present.status(_view(snapshot["settings"]), len(words) > 1)
 
 
-def begin_anew(load: Callable[[], object]) -> None:
+def re_exec(load: Callable[[], object]) -> None:
     """Have this process start again, once a snapshot spares it what checked the settings (20 MB).
 
     Same process id, same arguments; it returns where the second start would go the ordinary way again.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from daemon.service.crash_loop import CrashLoop, guarded
+from daemon.service.crash_loop import CrashLoop, run_guarded
 from daemon.terminal import note
 
 TYPE_CHECKING = False  # see config/cache.py
@@ -29,7 +29,7 @@ def run(settings: Callable[[], Settings]) -> int:
         Supervisor(loaded).run()
 
     try:
-        guarded(supervise)
+        run_guarded(supervise)
     except CrashLoop as loop:  # exit code 0: launchd takes any other for a reason to start again
         note(str(loop))
     return 0

@@ -11,7 +11,7 @@ from config.load import Loaded
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckResult:
     """One check's outcome.
 
     Args:
@@ -33,5 +33,5 @@ class Check:
         return asdict(self)
 
 
-Look = Callable[[Loaded, Path], Check]
+Look = Callable[[Loaded, Path], CheckResult]
 Checks = tuple[Look, ...]

@@ -6,27 +6,27 @@ from pathlib import Path
 
 from config.load import Loaded
 from daemon.doctor import folders, machine, running
-from daemon.doctor.check import Check, Look
+from daemon.doctor.check import CheckResult, Look
 
 CHECKS = (*machine.CHECKS, *folders.CHECKS, *running.CHECKS)
 
 
-def examine(loaded: Loaded, state: Path) -> list[Check]:
+def examine(loaded: Loaded, state: Path) -> list[CheckResult]:
     """Make every check; nothing is created or changed.
 
     Args:
         loaded: The settings.
         state: The state folder.
     """
-    return [_made(check, loaded, state) for check in CHECKS]
+    return [_run_check(check, loaded, state) for check in CHECKS]
 
 
-def _made(check: Look, loaded: Loaded, state: Path) -> Check:
+def _run_check(check: Look, loaded: Loaded, state: Path) -> CheckResult:
     try:
         return check(loaded, state)
     except OSError as error:  # a folder that may not even be looked at; the other checks go on
         name = getattr(check, "__name__", "check").replace("_", " ")
-        return Check(
+        return CheckResult(
             name,
             False,
             f"{error.strerror}: {error.filename}",

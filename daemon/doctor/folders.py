@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from config.load import Loaded
-from daemon.doctor.check import Check, Checks
+from daemon.doctor.check import CheckResult, Checks
 from jobs import base_models
 from jobs.datasets.request import sources_of
 from jobs.errors import OperatorError
@@ -19,13 +19,13 @@ GUARDED = ("Desktop", "Documents", "Downloads")
 SYNCED = ("Library/Mobile Documents", "Library/CloudStorage", "Dropbox", "OneDrive", "Google Drive")
 
 
-def settings_file(loaded: Loaded, _: Path) -> Check:
+def settings_file(loaded: Loaded, _: Path) -> CheckResult:
     """Nobody else may write the settings: they name programs that run as the user."""
     file = loaded.user_file
     if not file.exists():
-        return Check("settings", True, f"{file} is not there; the defaults hold", "", "")
+        return CheckResult("settings", True, f"{file} is not there; the defaults hold", "", "")
     mode = file.stat().st_mode & 0o777
-    return Check(
+    return CheckResult(
         "settings",
         mode & 0o022 == 0,
         f"{file} has mode {mode:o}",
@@ -34,12 +34,12 @@ def settings_file(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def state_folder(_: Loaded, state: Path) -> Check:
+def state_folder(_: Loaded, state: Path) -> CheckResult:
     """Queue, ledger and logs are for their owner's eyes."""
     if not state.exists():
-        return Check("state", True, f"{state} will be made", "", "")
+        return CheckResult("state", True, f"{state} will be made", "", "")
     mode = state.stat().st_mode & 0o777
-    return Check(
+    return CheckResult(
         "state",
         mode & 0o077 == 0 and os.access(state, os.W_OK),
         f"{state} has mode {mode:o}",
@@ -48,29 +48,31 @@ def state_folder(_: Loaded, state: Path) -> Check:
     )
 
 
-def inbox(loaded: Loaded, _: Path) -> Check:
+def inbox(loaded: Loaded, _: Path) -> CheckResult:
     """The inbox can be read."""
     folder = loaded.settings.paths.inbox
     why = "Reports are dropped there."
     try:
         os.scandir(folder).close()  # macOS lets a guarded folder look readable, and refuses only this
     except FileNotFoundError:
-        return Check("inbox", True, f"{folder} will be made", "", "")
+        return CheckResult("inbox", True, f"{folder} will be made", "", "")
     except NotADirectoryError:
-        return Check("inbox", False, f"{folder} is not a folder", why, "Move it away, or set paths.inbox.")
+        return CheckResult(
+            "inbox", False, f"{folder} is not a folder", why, "Move it away, or set paths.inbox."
+        )
     except OSError as error:
         seen = f"{folder} cannot be read: {error.strerror}"
-        return Check("inbox", False, seen, why, f"chmod u+rx {shlex.quote(str(folder))}")
-    return Check("inbox", True, str(folder), "", "")
+        return CheckResult("inbox", False, seen, why, f"chmod u+rx {shlex.quote(str(folder))}")
+    return CheckResult("inbox", True, str(folder), "", "")
 
 
-def privacy(loaded: Loaded, _: Path) -> Check:
+def privacy(loaded: Loaded, _: Path) -> CheckResult:
     """The inbox is not where macOS guards it from agents."""
     folder = loaded.settings.paths.inbox
     guarded = sys.platform == "darwin" and any(
         (Path.home() / name) in (folder, *folder.parents) for name in GUARDED
     )
-    return Check(
+    return CheckResult(
         "privacy",
         not guarded,
         f"{folder} is guarded by macOS" if guarded else "the inbox is not in a guarded folder",
@@ -79,11 +81,11 @@ def privacy(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def models_folder(loaded: Loaded, _: Path) -> Check:
+def models_folder(loaded: Loaded, _: Path) -> CheckResult:
     """Runs and models can be written."""
     folder = loaded.settings.paths.models_dir
     nearest = _nearest(folder)
-    return Check(
+    return CheckResult(
         "models",
         nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK),
         str(folder) if folder.exists() else f"{folder} will be made",
@@ -92,7 +94,7 @@ def models_folder(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def synced(loaded: Loaded, state: Path) -> Check:
+def synced(loaded: Loaded, state: Path) -> CheckResult:
     """State and models are not in a folder that a cloud service moves about."""
     roots = [Path.home() / name for name in SYNCED]
     found = [
@@ -100,7 +102,7 @@ def synced(loaded: Loaded, state: Path) -> Check:
         for folder in (state, loaded.settings.paths.models_dir)
         if any(root in (folder, *folder.parents) for root in roots)
     ]
-    return Check(
+    return CheckResult(
         "cloud folders",
         not found,
         f"in a synchronised folder: {', '.join(found)}" if found else "none of our folders is synchronised",
@@ -109,11 +111,11 @@ def synced(loaded: Loaded, state: Path) -> Check:
     )
 
 
-def disk(loaded: Loaded, _: Path) -> Check:
+def disk(loaded: Loaded, _: Path) -> CheckResult:
     """There is room for a run."""
     folder = _nearest(loaded.settings.paths.models_dir)
     free = shutil.disk_usage(folder).free / 1e9
-    return Check(
+    return CheckResult(
         "disk",
         free >= NEEDED_GB,
         f"{free:.0f} GB free at {folder}",
@@ -122,29 +124,29 @@ def disk(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def base_model(loaded: Loaded, _: Path) -> Check:
+def base_model(loaded: Loaded, _: Path) -> CheckResult:
     """The model that is tuned is complete."""
     name = loaded.settings.base_model.name
     try:
         folder = base_models.locate(loaded.settings.paths.models_dir / "base", name)
     except OperatorError as error:
-        return Check("base model", False, error.message, "It is what gets tuned.", error.remedy)
-    return Check("base model", True, f"{folder} is complete", "", "")
+        return CheckResult("base model", False, error.message, "It is what gets tuned.", error.remedy)
+    return CheckResult("base model", True, f"{folder} is complete", "", "")
 
 
-def sources(loaded: Loaded, _: Path) -> Check:
+def sources(loaded: Loaded, _: Path) -> CheckResult:
     """Public data that is said to be on this machine is there."""
     why = "Stage 1 is made of them."
     try:
         used = sources_of(loaded.settings.datasets)
     except OperatorError as error:
-        return Check("data sources", False, error.message, why, error.remedy)
+        return CheckResult("data sources", False, error.message, why, error.remedy)
     missing = [
         f"datasets.sources.{source.name}.source"
         for source in used
         if source.location.startswith(("~", "/", ".")) and not Path(source.location).expanduser().exists()
     ]
-    return Check(
+    return CheckResult(
         "data sources",
         not missing,
         f"not there: {', '.join(missing)}" if missing else ", ".join(source.location for source in used),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from config.load import Loaded
 from daemon import power
-from daemon.doctor.check import Check, Checks
+from daemon.doctor.check import CheckResult, Checks
 from jobs import base_models
 from jobs.errors import OperatorError
 
@@ -21,10 +21,10 @@ LIBRARIES = ("mlx", "mlx_lm", "datasets", "transformers")
 SPARE_BYTES = 2 * 10**9  # activations of short examples, optimizer, and the system itself
 
 
-def python(_: Loaded, __: Path) -> Check:
+def python(_: Loaded, __: Path) -> CheckResult:
     """The interpreter's version."""
     version = ".".join(map(str, sys.version_info[:3]))
-    return Check(
+    return CheckResult(
         "python",
         sys.version_info >= (3, 11),
         f"Python {version}",
@@ -33,11 +33,11 @@ def python(_: Loaded, __: Path) -> Check:
     )
 
 
-def processor(_: Loaded, __: Path) -> Check:
+def processor(_: Loaded, __: Path) -> CheckResult:
     """Whether MLX runs here: Apple silicon with a native Python, or Linux."""
     system, machine = platform.system(), platform.machine()
     good = system == "Linux" or (system == "Darwin" and machine == "arm64")
-    return Check(
+    return CheckResult(
         "processor",
         good,
         f"{system} {machine}",
@@ -47,10 +47,10 @@ def processor(_: Loaded, __: Path) -> Check:
     )
 
 
-def libraries(_: Loaded, __: Path) -> Check:
+def libraries(_: Loaded, __: Path) -> CheckResult:
     """The heavy libraries; find_spec looks without importing, so this process stays free of them."""
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
-    return Check(
+    return CheckResult(
         "libraries",
         not missing,
         f"missing: {', '.join(missing)}" if missing else f"{', '.join(LIBRARIES)} are installed",
@@ -59,7 +59,7 @@ def libraries(_: Loaded, __: Path) -> Check:
     )
 
 
-def memory(loaded: Loaded, _: Path) -> Check:
+def memory(loaded: Loaded, _: Path) -> CheckResult:
     """Whether the base model's weights fit, with room to train."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
@@ -67,10 +67,10 @@ def memory(loaded: Loaded, _: Path) -> Check:
             loaded.settings.paths.models_dir / "base", loaded.settings.base_model.name
         )
     except OperatorError:
-        return Check("memory", True, f"{total / 1e9:.0f} GB; the base model is not here yet", "", "")
+        return CheckResult("memory", True, f"{total / 1e9:.0f} GB; the base model is not here yet", "", "")
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     needed = weights + SPARE_BYTES
-    return Check(
+    return CheckResult(
         "memory",
         total >= needed,
         f"{total / 1e9:.0f} GB; the base model's weights take {weights / 1e9:.1f} GB",
@@ -79,10 +79,10 @@ def memory(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def preload(loaded: Loaded, _: Path) -> Check:
+def preload(loaded: Loaded, _: Path) -> CheckResult:
     """The library that the children are started with."""
     library = loaded.settings.training.preload_library
-    return Check(
+    return CheckResult(
         "preload",
         library is None or library.exists(),
         str(library or "no library is preloaded"),
@@ -91,12 +91,12 @@ def preload(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def hook(loaded: Loaded, _: Path) -> Check:
+def hook(loaded: Loaded, _: Path) -> CheckResult:
     """The user's program that is told of a run's end."""
     command = loaded.settings.notify.command
     if command is None:
-        return Check("notify", True, "no program is told of a run's end", "", "")
-    return Check(
+        return CheckResult("notify", True, "no program is told of a run's end", "", "")
+    return CheckResult(
         "notify",
         shutil.which(command[0]) is not None,
         shlex.join(command),
@@ -105,14 +105,14 @@ def hook(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def supply(loaded: Loaded, _: Path) -> Check:
+def supply(loaded: Loaded, _: Path) -> CheckResult:
     """Whether power or the hour hold a training up; that is a wish of the settings and no fault."""
-    reading = power.read()
+    reading = power.read_power()
     reason = power.reason_to_wait(loaded.settings.power, reading, datetime.now())
     if reason:
-        return Check("power", True, f"training waits now: {reason}", "", "")
+        return CheckResult("power", True, f"training waits now: {reason}", "", "")
     source = {True: "battery", False: "mains", None: "unknown supply"}[reading.on_battery]
-    return Check("power", True, f"{source}; training may run", "", "")
+    return CheckResult("power", True, f"{source}; training may run", "", "")
 
 
 CHECKS: Checks = (python, processor, libraries, memory, preload, hook, supply)

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from config.load import Loaded
-from daemon.doctor.check import Check, Checks
+from daemon.doctor.check import CheckResult, Checks
 from daemon.inbox.file_state import FileState
 from daemon.inbox.ledger_counts import counts
 from daemon.inbox.migrations import refuse_newer
@@ -20,11 +20,11 @@ from jobs.runs.store import RunStore
 from jobs.state_files import LEDGER, QUEUE, StateFiles
 
 
-def daemon(_: Loaded, state: Path) -> Check:
+def daemon(_: Loaded, state: Path) -> CheckResult:
     """A daemon runs."""
     holder = files.lock_holder(StateFiles(state).daemon_lock)
     start = "sectune start" if manager.agent_file().exists() else "sectune run"
-    return Check(
+    return CheckResult(
         "daemon",
         holder is not None,
         f"running: {holder}" if holder else "not running",
@@ -33,11 +33,11 @@ def daemon(_: Loaded, state: Path) -> Check:
     )
 
 
-def version(_: Loaded, state: Path) -> Check:
+def version(_: Loaded, state: Path) -> CheckResult:
     """The daemon is of the version that is installed."""
     holder = files.lock_holder(StateFiles(state).daemon_lock)
     ours = metadata.version("sectune")
-    return Check(
+    return CheckResult(
         "version",
         holder is None or holder.split()[-1] == ours,
         f"installed {ours}; the daemon says: {holder}" if holder else f"installed {ours}",
@@ -46,11 +46,11 @@ def version(_: Loaded, state: Path) -> Check:
     )
 
 
-def the_agent(loaded: Loaded, state: Path) -> Check:
+def the_agent(loaded: Loaded, state: Path) -> CheckResult:
     """The agent is as this installation would write it, and is on."""
     words = manager.state_in_words()
     if words is None:
-        return Check("agent", True, "not installed (sectune install)", "", "")
+        return CheckResult("agent", True, "not installed (sectune install)", "", "")
     from launchd.run_program import ServiceError
 
     try:
@@ -58,7 +58,7 @@ def the_agent(loaded: Loaded, state: Path) -> Check:
     except (OSError, OperatorError, ServiceError):
         same = False
     bad = "disabled" in words or "unknown" in words or "last exit" in words
-    return Check(
+    return CheckResult(
         "agent",
         same and not bad,
         words if same else f"{words}; its file is not what this installation would write",
@@ -67,10 +67,10 @@ def the_agent(loaded: Loaded, state: Path) -> Check:
     )
 
 
-def databases(_: Loaded, state: Path) -> Check:
+def databases(_: Loaded, state: Path) -> CheckResult:
     """Queue and ledger are whole."""
     broken = {name: words for name in (QUEUE, LEDGER) if (words := _fault(state / name))}
-    return Check(
+    return CheckResult(
         "databases",
         not broken,
         "; ".join(f"{name}: {words}" for name, words in broken.items()) or "queue and inbox ledger are whole",
@@ -80,22 +80,22 @@ def databases(_: Loaded, state: Path) -> Check:
     )
 
 
-def shared_queue(loaded: Loaded, state: Path) -> Check:
+def shared_queue(loaded: Loaded, state: Path) -> CheckResult:
     """The queue's server can be asked, where several machines share one."""
     from jobs.queue import Queue, missing_client, remedy_of
 
     chosen = loaded.settings.queue
     if chosen.storage == "sqlite":
-        return Check("queue", True, "on this machine alone (queue.storage: sqlite)", "", "")
+        return CheckResult("queue", True, "on this machine alone (queue.storage: sqlite)", "", "")
     why = "Nobody is rung for: what waits goes on only after the queue answers."
     if missing := missing_client(chosen.storage):
-        return Check("queue", False, f"{missing} is not installed", why, remedy_of(chosen.storage))
+        return CheckResult("queue", False, f"{missing} is not installed", why, remedy_of(chosen.storage))
     try:
         with closing(Queue(StateFiles(state).queue, settings=chosen)) as queue:
             waiting = queue.pending()
     except OperatorError as error:
-        return Check("queue", False, error.message, why, error.remedy)
-    return Check("queue", True, f"{chosen.storage} answers; {len(waiting)} messages", "", "")
+        return CheckResult("queue", False, error.message, why, error.remedy)
+    return CheckResult("queue", True, f"{chosen.storage} answers; {len(waiting)} messages", "", "")
 
 
 def _fault(path: Path) -> str | None:
@@ -113,14 +113,14 @@ def _fault(path: Path) -> str | None:
     return None if answer == "ok" else str(answer)
 
 
-def stuck_files(_: Loaded, state: Path) -> Check:
+def stuck_files(_: Loaded, state: Path) -> CheckResult:
     """No file of the inbox waits for the machine to be mended."""
     path = StateFiles(state).ledger
     if not path.exists() or _fault(path):
-        return Check("inbox files", True, "nothing was seen yet", "", "")
+        return CheckResult("inbox files", True, "nothing was seen yet", "", "")
     found = counts(str(path))
     failed = found.get(FileState.FAILED, 0)
-    return Check(
+    return CheckResult(
         "inbox files",
         failed == 0,
         f"{failed} of {sum(found.values())} files could not be read" if failed else "none is stuck",
@@ -129,7 +129,7 @@ def stuck_files(_: Loaded, state: Path) -> Check:
     )
 
 
-def runs(loaded: Loaded, _: Path) -> Check:
+def runs(loaded: Loaded, _: Path) -> CheckResult:
     """No run waits for a person, and every manifest can be read."""
     found, unreadable = RunStore(loaded.settings.paths.models_dir).list()
     waiting = [run.run_id for run in found if run.manifest.status == "needs_attention"]
@@ -140,7 +140,7 @@ def runs(loaded: Loaded, _: Path) -> Check:
         seen.append(f"unreadable: {', '.join(str(item.folder) for item in unreadable)}")
     fix = "; ".join(f"sectune runs show {run_id}" for run_id in waiting)
     moved = "move each unreadable folder out of training-runs, or restore its run-manifest.json"
-    return Check(
+    return CheckResult(
         "runs",
         not waiting and not unreadable,
         ", ".join(seen),
@@ -149,11 +149,11 @@ def runs(loaded: Loaded, _: Path) -> Check:
     )
 
 
-def trainer(_: Loaded, state: Path) -> Check:
+def trainer(_: Loaded, state: Path) -> CheckResult:
     """A training that goes on without a daemon is known about."""
     holder = files.lock_holder(StateFiles(state).device_lock)
     alone = holder is not None and files.lock_holder(StateFiles(state).daemon_lock) is None
-    return Check(
+    return CheckResult(
         "trainer",
         not alone,
         f"{'without a daemon: ' if alone else ''}{holder}" if holder else "the device is free",
@@ -162,12 +162,12 @@ def trainer(_: Loaded, state: Path) -> Check:
     )
 
 
-def current(loaded: Loaded, _: Path) -> Check:
+def current(loaded: Loaded, _: Path) -> CheckResult:
     """CURRENT leads to a model that is there."""
     link = loaded.settings.paths.models_dir / "certified" / "CURRENT"
     if not link.is_symlink():
-        return Check("current", True, "no model is in use yet", "", "")
-    return Check(
+        return CheckResult("current", True, "no model is in use yet", "", "")
+    return CheckResult(
         "current",
         link.is_dir(),
         f"CURRENT is {link.readlink()}",

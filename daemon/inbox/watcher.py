@@ -23,7 +23,7 @@ from daemon.inbox.intake import Intake, prepare
 from daemon.inbox.ledger import Ledger
 from daemon.inbox.reasons import in_words
 from daemon.inbox.settling import Settling
-from daemon.power import Clocks
+from daemon.sleep import Clocks
 from jobs.diagnosis import is_full
 
 if TYPE_CHECKING:

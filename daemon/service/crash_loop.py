@@ -30,7 +30,7 @@ def starts_file() -> Path:
     return user_state_path("sectune") / STARTS_FILE
 
 
-def guarded(daemon: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+def run_guarded(daemon: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
     """Run the daemon; under launchd, count its starts first.
 
     Args:

@@ -15,7 +15,7 @@ from daemon.service.agent_path import agent_path, launch_agents, units
 if TYPE_CHECKING:
     from config.load import Loaded
     from launchd.installer import LaunchAgent
-    from launchd.service import Daemon, Patience, Service
+    from launchd.service import Daemon, Service, Timeouts
 
 LOOK_SECONDS = 2.0  # a look must not wait for a service manager that hangs
 TRAINER_SECONDS = 150.0  # a trainer saves a checkpoint before it ends; see children.END_SECONDS
@@ -28,7 +28,7 @@ def agent_file() -> Path:
 
 
 def service_of(
-    loaded: Loaded, state: Path, say: Say = lambda text: None, patience: Patience | None = None
+    loaded: Loaded, state: Path, say: Say = lambda text: None, timeouts: Timeouts | None = None
 ) -> Service:
     """The agent under this machine's service manager.
 
@@ -36,35 +36,35 @@ def service_of(
         loaded: The settings.
         state: The state folder.
         say: Is told each thing that was done.
-        patience: How long each thing may take.
+        timeouts: How long each thing may take.
     """
-    return _service(_daemon(loaded, state, say), say, patience)
+    return _service(_daemon(loaded, state, say), say, timeouts)
 
 
-def _service(daemon: Daemon, say: Say, patience: Patience | None) -> Service:
-    from launchd.service import Clerk
-    from launchd.service import Patience as Default
+def _service(daemon: Daemon, say: Say, timeouts: Timeouts | None) -> Service:
+    from launchd.service import ServiceManager, Timeouts
 
-    clerk = Clerk(daemon, patience or Default(), say)
+    service_manager = ServiceManager(daemon, timeouts or Timeouts(), say)
     if sys.platform == "darwin":
         from launchd.installer import LaunchAgent
 
-        return LaunchAgent(clerk, os.getuid(), Path(launch_agents()))
+        return LaunchAgent(service_manager, os.getuid(), Path(launch_agents()))
     from launchd.systemd import UserUnit
 
-    return UserUnit(clerk, os.getuid(), Path(units()))
+    return UserUnit(service_manager, os.getuid(), Path(units()))
 
 
 def launch_agent(
-    loaded: Loaded, state: Path, say: Say = lambda text: None, patience: Patience | None = None
+    loaded: Loaded, state: Path, say: Say = lambda text: None, timeouts: Timeouts | None = None
 ) -> LaunchAgent:
     """The agent under launchd, whatever this machine is."""
     from launchd.installer import LaunchAgent
-    from launchd.service import Clerk
-    from launchd.service import Patience as Default
+    from launchd.service import ServiceManager, Timeouts
 
     return LaunchAgent(
-        Clerk(_daemon(loaded, state, say), patience or Default(), say), os.getuid(), Path(launch_agents())
+        ServiceManager(_daemon(loaded, state, say), timeouts or Timeouts(), say),
+        os.getuid(),
+        Path(launch_agents()),
     )
 
 
@@ -77,11 +77,11 @@ def state_in_words() -> str | None:
         return None
     from jobs.errors import OperatorError
     from launchd.run_program import ServiceError
-    from launchd.service import Daemon, Patience
+    from launchd.service import Daemon, Timeouts
 
     nobody = Daemon(Path(sys.executable), {}, Path(), Path(), "", lambda: None, list)
     try:
-        return _service(nobody, lambda text: None, Patience(call=LOOK_SECONDS)).state().words
+        return _service(nobody, lambda text: None, Timeouts(call=LOOK_SECONDS)).state().words
     except (ServiceError, OperatorError) as error:
         return f"unknown: {error.message}"
 

@@ -14,7 +14,7 @@ import json
 import os
 import stat
 
-from config.cache import Look, keep, kept, look_of, number_of, settled
+from config.cache import Look, look_of, number_of, read_cache, settled, write_cache
 from jobs.runs.folder import MANIFEST, SUMMARY
 from jobs.runs.status import DONE, SHOWN, UNFINISHED, RunStatus
 
@@ -120,12 +120,12 @@ def overview(root: str) -> Overview:
             index[run_id] = fresh
             changed = changed or not indexed
     if changed or len(index) != len(known):
-        keep(name, {"code": CODE, "root": root, "rows": index})
+        write_cache(name, {"code": CODE, "root": root, "rows": index})
     return Overview(rows)
 
 
 def _known(name: str, root: str) -> dict[str, Row]:
-    found = kept(name)
+    found = read_cache(name)
     fits = isinstance(found, dict) and (found.get("code"), found.get("root")) == (CODE, root)
     return found["rows"] if fits else {}
 

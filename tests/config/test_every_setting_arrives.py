@@ -24,7 +24,7 @@ from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.inbox.watcher import Watcher
 from daemon.notify import Notifier
-from daemon.power import Reading, Warden, reason_to_wait
+from daemon.power import PowerMonitor, PowerReading, reason_to_wait
 from jobs import base_models
 from jobs.children import parent
 from jobs.evaluation.answering import Exam, Examinee
@@ -236,25 +236,25 @@ def reserved(edge: Edge, settings: Settings) -> Any:
 
 def power(edge: Edge, settings: Settings) -> Any:
     noon = datetime(2026, 11, 21, 12, 0)
-    readings = [Reading(on_battery=True), Reading(low_power=True), Reading()]
+    readings = [PowerReading(on_battery=True), PowerReading(low_power=True), PowerReading()]
     return [reason_to_wait(settings.power, reading, noon) for reading in readings]
 
 
 def awake(edge: Edge, settings: Settings) -> Any:
     started: list[Any] = []
     edge.patch.setattr("daemon.power.subprocess.Popen", lambda words, **options: started.append(words))
-    Warden(settings.power, edge.folder / "device.lock", platform="darwin")._stay_awake("pid 12 run")
+    PowerMonitor(settings.power, edge.folder / "device.lock", platform="darwin")._stay_awake("pid 12 run")
     return started
 
 
 def told(edge: Edge, settings: Settings) -> Any:
-    from launchd.run_program import Answer
+    from launchd.run_program import ProgramOutput
 
     calls: list[Any] = []
 
-    def record(words: list[str], seconds: float, text: str = "") -> Answer:
+    def record(words: list[str], seconds: float, text: str = "") -> ProgramOutput:
         calls.append((words[0], seconds))
-        return Answer(0, "")
+        return ProgramOutput(0, "")
 
     edge.patch.setattr("daemon.notify.call", record)
     Notifier(settings.notify, platform="darwin").tell(

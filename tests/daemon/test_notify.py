@@ -115,7 +115,7 @@ def test_the_queue_does_not_wait_for_a_slow_program(run: Run, tmp_path: Path) ->
     mark = tmp_path / "mark"
     slow = f"import time; time.sleep(0.4); open({str(mark)!r}, 'w')"
     began = time.monotonic()
-    Notifier(settings(sys.executable, "-ISEc", slow), "linux").ended(run)
+    Notifier(settings(sys.executable, "-ISEc", slow), "linux").tell_in_background(run)
     assert time.monotonic() - began < 0.3
     while not mark.exists():
         assert time.monotonic() - began < 10

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from config.settings import Power
 from daemon import power
-from daemon.power import Clocks, Reading, Warden, from_pmset, from_supplies, reason_to_wait
+from daemon.power import PowerMonitor, PowerReading, from_pmset, from_supplies, reason_to_wait
+from daemon.sleep import Clocks
 from jobs.fs.files import FileLock
 from jobs.runs.status import PowerReason
 from jobs.runs.waiting import WaitingForPower
@@ -38,14 +39,14 @@ def policy(**changes: object) -> Power:
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        ((ON_BATTERY, GENERAL.format(0), COOL), Reading(True, False, None)),
-        ((ON_MAINS, GENERAL.format(1), HOT), Reading(False, True, 62)),
-        ((ON_MAINS, " powermode            2\n", ""), Reading(False, False, None)),
-        (("", "", ""), Reading()),
-        (("No adapter attached.", "nonsense", "CPU_Speed_Limit = many"), Reading()),
+        ((ON_BATTERY, GENERAL.format(0), COOL), PowerReading(True, False, None)),
+        ((ON_MAINS, GENERAL.format(1), HOT), PowerReading(False, True, 62)),
+        ((ON_MAINS, " powermode            2\n", ""), PowerReading(False, False, None)),
+        (("", "", ""), PowerReading()),
+        (("No adapter attached.", "nonsense", "CPU_Speed_Limit = many"), PowerReading()),
     ],
 )
-def test_the_texts_of_pmset_are_read(texts: tuple[str, str, str], expected: Reading) -> None:
+def test_the_texts_of_pmset_are_read(texts: tuple[str, str, str], expected: PowerReading) -> None:
     assert from_pmset(*texts) == expected
 
 
@@ -65,8 +66,8 @@ def test_linux_on_battery_is_a_discharging_battery_without_mains(tmp_path: Path)
 
 def test_a_mouses_battery_and_a_machine_without_any_say_nothing(tmp_path: Path) -> None:
     supply(tmp_path, "mouse", type="Battery", scope="Device", status="Discharging")
-    assert from_supplies(tmp_path, tmp_path / "none") == Reading()
-    assert from_supplies(tmp_path / "none", tmp_path / "none") == Reading()
+    assert from_supplies(tmp_path, tmp_path / "none") == PowerReading()
+    assert from_supplies(tmp_path / "none", tmp_path / "none") == PowerReading()
     supply(tmp_path, "AC", type="Mains", online="1")
     assert from_supplies(tmp_path, tmp_path / "none").on_battery is False
 
@@ -81,18 +82,18 @@ def test_the_platform_profile_tells_of_low_power(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reading", "expected"),
     [
-        ({}, Reading(True, False), "battery"),
-        ({"on_battery": "train"}, Reading(True, False), None),
-        ({}, Reading(False, True), "low-power"),
-        ({"in_low_power_mode": "train"}, Reading(False, True), None),
-        ({}, Reading(), None),
-        ({"quiet_hours": "11:00-13:00"}, Reading(), "quiet hours until 13:00"),
-        ({"quiet_hours": "12:01-13:00"}, Reading(), None),
-        ({"quiet_hours": "11:00-12:00"}, Reading(), None),
+        ({}, PowerReading(True, False), "battery"),
+        ({"on_battery": "train"}, PowerReading(True, False), None),
+        ({}, PowerReading(False, True), "low-power"),
+        ({"in_low_power_mode": "train"}, PowerReading(False, True), None),
+        ({}, PowerReading(), None),
+        ({"quiet_hours": "11:00-13:00"}, PowerReading(), "quiet hours until 13:00"),
+        ({"quiet_hours": "12:01-13:00"}, PowerReading(), None),
+        ({"quiet_hours": "11:00-12:00"}, PowerReading(), None),
     ],
 )
 def test_each_reason_to_wait_names_itself_and_its_setting(
-    changes: dict[str, str], reading: Reading, expected: str | None
+    changes: dict[str, str], reading: PowerReading, expected: str | None
 ) -> None:
     reason = reason_to_wait(policy(**changes), reading, NOON)
     if expected is None:
@@ -111,8 +112,8 @@ def test_quiet_hours_and_their_complement_share_out_the_day(
     if first == last:
         return
     at = datetime.fromisoformat(f"2026-03-01T{clock}")
-    inside = reason_to_wait(policy(quiet_hours=f"{first}-{last}"), Reading(), at)
-    outside = reason_to_wait(policy(quiet_hours=f"{last}-{first}"), Reading(), at)
+    inside = reason_to_wait(policy(quiet_hours=f"{first}-{last}"), PowerReading(), at)
+    outside = reason_to_wait(policy(quiet_hours=f"{last}-{first}"), PowerReading(), at)
     assert (inside is None) != (outside is None)
 
 
@@ -129,25 +130,25 @@ def test_a_gap_between_the_clocks_is_a_sleep() -> None:
 
 
 @pytest.fixture
-def warden(tmp_path: Path) -> Warden:
-    return Warden(policy(), tmp_path / "device.lock", "linux")
+def monitor(tmp_path: Path) -> PowerMonitor:
+    return PowerMonitor(policy(), tmp_path / "device.lock", "linux")
 
 
-def test_the_warden_says_when_what_held_the_device_up_is_over(warden: Warden) -> None:
-    assert warden.hold() is None
-    assert not warden.look(Reading(on_battery=True))
-    assert warden.hold() == WaitingForPower(PowerReason.BATTERY)
-    assert not warden.look(Reading(on_battery=True))
-    assert warden.look(Reading(on_battery=False))
-    assert warden.hold() is None
-    assert not warden.look(Reading(on_battery=False))
+def test_the_monitor_says_when_what_held_the_device_up_is_over(monitor: PowerMonitor) -> None:
+    assert monitor.hold() is None
+    assert not monitor.look(PowerReading(on_battery=True))
+    assert monitor.hold() == WaitingForPower(PowerReason.BATTERY)
+    assert not monitor.look(PowerReading(on_battery=True))
+    assert monitor.look(PowerReading(on_battery=False))
+    assert monitor.hold() is None
+    assert not monitor.look(PowerReading(on_battery=False))
 
 
-def test_each_change_of_heat_and_power_is_written_down_once(warden: Warden) -> None:
+def test_each_change_of_heat_and_power_is_written_down_once(monitor: PowerMonitor) -> None:
     structlog.reset_defaults()
     with capture_logs() as lines:
         for limit in (62, 62, 100):
-            warden.look(Reading(on_battery=True, speed_limit=limit))
+            monitor.look(PowerReading(on_battery=True, speed_limit=limit))
     assert [(line["event"], line.get("percent")) for line in lines] == [
         ("heat limits the processor", 62),
         ("the device is held", None),
@@ -155,10 +156,10 @@ def test_each_change_of_heat_and_power_is_written_down_once(warden: Warden) -> N
     ]
 
 
-def test_heat_and_sleep_are_told_in_the_log_of_the_run_that_trains(warden: Warden) -> None:
+def test_heat_and_sleep_are_told_in_the_log_of_the_run_that_trains(monitor: PowerMonitor) -> None:
     structlog.reset_defaults()
-    with FileLock(warden.device_lock, "pid 7 run-1 train_1"), capture_logs() as lines:
-        warden.look(Reading(speed_limit=50))
+    with FileLock(monitor.device_lock, "pid 7 run-1 train_1"), capture_logs() as lines:
+        monitor.look(PowerReading(speed_limit=50))
     assert [line["run"] for line in lines] == ["run-1"]
 
 
@@ -170,17 +171,17 @@ def test_the_machine_is_kept_awake_for_each_trainer_once(
     (tools / "caffeinate").write_text(f'#!/bin/sh\necho "$@" >> "{seen}"\n')
     (tools / "caffeinate").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
-    warden = Warden(policy(), tmp_path / "device.lock", "darwin")
-    warden.look(Reading())
+    monitor = PowerMonitor(policy(), tmp_path / "device.lock", "darwin")
+    monitor.look(PowerReading())
     for holder in ("pid 71 run train_1", "pid 72 run train_2"):
         with FileLock(tmp_path / "device.lock", holder):
-            warden.look(Reading())
-            warden.look(Reading())
+            monitor.look(PowerReading())
+            monitor.look(PowerReading())
     deadline = time.monotonic() + 10
     while not seen.exists() or seen.read_text().count("\n") < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    warden.look(Reading())
+    monitor.look(PowerReading())
     assert sorted(seen.read_text().splitlines()) == ["-i -s -w 71", "-i -s -w 72"]
 
 
@@ -192,9 +193,9 @@ def test_without_macos_or_the_setting_nothing_is_started(
         raise AssertionError("started")
 
     monkeypatch.setattr("subprocess.Popen", never)
-    warden = Warden(policy(keep_awake=keep_awake), tmp_path / "device.lock", platform)
+    monitor = PowerMonitor(policy(keep_awake=keep_awake), tmp_path / "device.lock", platform)
     with FileLock(tmp_path / "device.lock", "pid 71 run train_1"):
-        assert not warden.look(Reading())
+        assert not monitor.look(PowerReading())
 
 
 def test_a_machine_whose_power_cannot_be_read_trains(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,5 +203,5 @@ def test_a_machine_whose_power_cannot_be_read_trains(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", "/nowhere")
     structlog.reset_defaults()
     with capture_logs() as lines:
-        assert power.read() == Reading()
+        assert power.read_power() == PowerReading()
     assert lines[0]["event"] == "the power cannot be read"

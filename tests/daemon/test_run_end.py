@@ -12,7 +12,7 @@ from jobs.runs.store import Run, RunStore
 
 def told_of(store: RunStore) -> list[str]:
     told: list[str] = []
-    run_end.make_up(store, lambda run: told.append(run.run_id))
+    run_end.catch_up(store, lambda run: told.append(run.run_id))
     return told
 
 
@@ -52,7 +52,7 @@ def test_an_end_after_a_retry_is_told_again(make_run: Callable[..., Run], store:
     run = make_run()
     run.manifest.status = "needs_attention"
     run.save()
-    run_end.ended(run, lambda _: None)
+    run_end.follow_up(run, lambda _: None)
     earlier = time.time() - 60
     os.utime(run.folder.report_page, (earlier, earlier))
     run.manifest.status = "completed"

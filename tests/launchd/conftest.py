@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from launchd.service import Clerk, Daemon, Patience
+from launchd.service import Daemon, ServiceManager, Timeouts
 
 SCRIPT = """\
 #!{python} -ISE
@@ -104,7 +104,7 @@ class Machine:
         pid = self.get("pid")
         return self.stranger or (f"pid {pid} sectune {self.version}" if pid else None)
 
-    def clerk(self) -> Clerk:
+    def manager(self) -> ServiceManager:
         daemon = Daemon(
             program=Path("/opt/sectune/bin/sectune"),
             environment={"SECTUNE_CONFIG": "/data/my settings.yaml"},
@@ -114,8 +114,8 @@ class Machine:
             health=self.health,
             stop_trainers=lambda: self.trainers,
         )
-        patience = Patience(call=5.0, drain=2.0, health=1.0, poll=0.01, pause=0.01, tries=3)
-        return Clerk(daemon, patience, self.said.append)
+        timeouts = Timeouts(call=5.0, drain=2.0, health=1.0, poll=0.01, pause=0.01, tries=3)
+        return ServiceManager(daemon, timeouts, self.said.append)
 
 
 @pytest.fixture

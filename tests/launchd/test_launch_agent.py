@@ -13,7 +13,7 @@ import pytest
 
 from launchd.installer import LaunchAgent
 from launchd.run_program import NoAnswer, ServiceError
-from launchd.service import Clerk, Patience
+from launchd.service import ServiceManager, Timeouts
 
 if TYPE_CHECKING:
     from tests.launchd.conftest import Machine
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 VERBS = ("install", "uninstall", "start", "stop", "restart")
 
 
-def agent_of(machine: Machine, uid: int = 501, **patience: float) -> LaunchAgent:
-    clerk = machine.clerk()
-    changed = Clerk(clerk.daemon, replace(clerk.patience, **patience), clerk.say)  # type: ignore[arg-type]
+def agent_of(machine: Machine, uid: int = 501, **timeouts: float) -> LaunchAgent:
+    manager = machine.manager()
+    changed = ServiceManager(manager.daemon, replace(manager.timeouts, **timeouts), manager.say)  # type: ignore[arg-type]
     return LaunchAgent(changed, uid, machine.home / "LaunchAgents")
 
 
@@ -120,8 +120,8 @@ def test_another_version_or_another_process_is_not_our_health(
         machine.stranger = answer if text.startswith("written") else machine.stranger
         machine.set(kicks=True)
 
-    clerk = agent.clerk
-    agent.clerk = Clerk(clerk.daemon, clerk.patience, start_as_another)
+    manager = agent.manager
+    agent.manager = ServiceManager(manager.daemon, manager.timeouts, start_as_another)
     with pytest.raises(ServiceError, match=f"who answers is '{answer}', not version 0.1.0"):
         agent.install()
 
@@ -243,8 +243,8 @@ def test_without_launchctl_the_way_to_run_in_the_foreground_is_told(
 
 
 def test_a_faulty_list_is_refused_before_launchctl_is_asked(machine: Machine) -> None:
-    clerk = machine.clerk()
-    cellar = replace(clerk.daemon, program=Path("/opt/homebrew/Cellar/sectune/1/bin/sectune"))
+    manager = machine.manager()
+    cellar = replace(manager.daemon, program=Path("/opt/homebrew/Cellar/sectune/1/bin/sectune"))
     with pytest.raises(ServiceError, match="Homebrew"):
-        LaunchAgent(Clerk(cellar, Patience()), 501, machine.home).install()
+        LaunchAgent(ServiceManager(cellar, Timeouts()), 501, machine.home).install()
     assert machine.calls == []

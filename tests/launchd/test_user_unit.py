@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from launchd.run_program import ServiceError
-from launchd.service import Clerk
+from launchd.service import ServiceManager
 from launchd.systemd import UserUnit
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ REAL_ANALYZE = shutil.which("systemd-analyze")
 
 @pytest.fixture
 def unit(machine: Machine) -> UserUnit:
-    return UserUnit(machine.clerk(), 1000, machine.home / "systemd" / "user")
+    return UserUnit(machine.manager(), 1000, machine.home / "systemd" / "user")
 
 
 def test_an_installation_enables_starts_and_waits_for_our_own_answer(
@@ -52,9 +52,9 @@ def test_the_unit_leaves_the_training_child_alone_and_says_what_the_agent_says(u
 def test_systemd_itself_finds_no_fault_in_the_unit(
     machine: Machine, unit: UserUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon = replace(unit.clerk.daemon, program=Path("/bin/true"))
+    daemon = replace(unit.manager.daemon, program=Path("/bin/true"))
     file = tmp_path / "sectune.service"
-    file.write_bytes(UserUnit(Clerk(daemon), 1000, tmp_path).content())
+    file.write_bytes(UserUnit(ServiceManager(daemon), 1000, tmp_path).content())
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     words = [str(REAL_ANALYZE), "verify", "--user", "--man=no", str(file)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
@@ -63,12 +63,12 @@ def test_systemd_itself_finds_no_fault_in_the_unit(
 
 
 def test_percent_signs_and_quotes_arrive_as_they_are_and_line_breaks_are_refused(machine: Machine) -> None:
-    clerk = machine.clerk()
-    odd = replace(clerk.daemon, environment={"A": '100% "so"\\'})
-    text = UserUnit(Clerk(odd), 1000, machine.home).content().decode()
+    manager = machine.manager()
+    odd = replace(manager.daemon, environment={"A": '100% "so"\\'})
+    text = UserUnit(ServiceManager(odd), 1000, machine.home).content().decode()
     assert 'Environment="A=100%% \\"so\\"\\\\"' in text
     with pytest.raises(ServiceError):
-        UserUnit(Clerk(replace(odd, environment={"A": "1\n2"})), 1000, machine.home).content()
+        UserUnit(ServiceManager(replace(odd, environment={"A": "1\n2"})), 1000, machine.home).content()
 
 
 def test_who_ends_at_logout_is_told_about_lingering(machine: Machine, unit: UserUnit) -> None:
@@ -116,15 +116,15 @@ def test_stop_start_restart_uninstall(machine: Machine, unit: UserUnit) -> None:
 @pytest.mark.parametrize("verb", ["install", "uninstall", "start", "stop", "restart"])
 def test_root_is_refused(machine: Machine, verb: str) -> None:
     with pytest.raises(ServiceError, match="not to root"):
-        getattr(UserUnit(machine.clerk(), 0, machine.home), verb)()
+        getattr(UserUnit(machine.manager(), 0, machine.home), verb)()
     assert machine.calls == []
 
 
 def test_a_hanging_systemctl_is_ended(machine: Machine, unit: UserUnit) -> None:
     machine.set(hang=["show"])
-    clerk = Clerk(unit.clerk.daemon, replace(unit.clerk.patience, call=0.5))
+    manager = ServiceManager(unit.manager.daemon, replace(unit.manager.timeouts, call=0.5))
     with pytest.raises(ServiceError, match="did not answer"):
-        UserUnit(clerk, 1000, unit.file.parent).stop()
+        UserUnit(manager, 1000, unit.file.parent).stop()
 
 
 def test_without_loginctl_an_installation_succeeds_all_the_same(

@@ -118,14 +118,14 @@ def test_a_start_is_made_anew_only_by_the_console_script_and_only_once(
     monkeypatch.delenv(quick.AGAIN)
     begun: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda program, words: begun.append(words))
-    quick.begin_anew(worlds.world)  # pytest is no `sectune run`
+    quick.re_exec(worlds.world)  # pytest is no `sectune run`
     assert begun == []
     monkeypatch.setattr(sys, "orig_argv", ["python", "-P", "-m", "daemon", "run"])
-    quick.begin_anew(worlds.world)
+    quick.re_exec(worlds.world)
     assert [words[1:] for words in begun] == [["-P", "-m", "daemon", "run"]]
-    quick.begin_anew(worlds.world)
+    quick.re_exec(worlds.world)
     assert len(begun) == 1
     monkeypatch.delenv(quick.AGAIN)
     monkeypatch.setenv("SECTUNE__SEED", "-1")
-    quick.begin_anew(worlds.world)  # the ordinary way says what is wrong
+    quick.re_exec(worlds.world)  # the ordinary way says what is wrong
     assert len(begun) == 1

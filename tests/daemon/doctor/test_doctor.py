@@ -12,7 +12,7 @@ import pytest
 from config.load import Loaded, load
 from config.settings import Settings
 from daemon.doctor import folders, machine, running
-from daemon.doctor.check import Check
+from daemon.doctor.check import CheckResult
 from daemon.doctor.examine import CHECKS, examine
 from daemon.inbox.entry import Stamp
 from daemon.inbox.file_state import FileState
@@ -32,7 +32,7 @@ def loaded(settings: Settings, isolated_home: Path) -> Loaded:
     return Loaded(settings, {}, isolated_home / "config.yaml")
 
 
-def failed(check: Check) -> bool:
+def failed(check: CheckResult) -> bool:
     """Whether it failed, and then in whole words."""
     if not check.passed:
         assert check.seen

@@ -19,7 +19,7 @@ from daemon.inbox.entry import Stamp
 from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.settling import Settling
 from daemon.inbox.watcher import Watcher
-from daemon.power import Clocks
+from daemon.sleep import Clocks
 
 Good = Callable[..., str]
 FILE = Path("a.json")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from daemon import cli
-from daemon.service.crash_loop import STARTS, CrashLoop, guarded, starts_file
+from daemon.service.crash_loop import STARTS, CrashLoop, run_guarded, starts_file
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def at(moment: float) -> Callable[[], float]:
 def test_the_sixth_start_within_ten_minutes_does_not_take_place_and_the_next_one_may() -> None:
     for number in range(STARTS):
         with pytest.raises(RuntimeError):
-            guarded(fail, at(1000.0 + 30 * number))
+            run_guarded(fail, at(1000.0 + 30 * number))
     with pytest.raises(CrashLoop, match="sectune doctor"):
-        guarded(fail, at(1200.0))
+        run_guarded(fail, at(1200.0))
     ran: list[int] = []
-    guarded(lambda: ran.append(1), at(1201.0))
+    run_guarded(lambda: ran.append(1), at(1201.0))
     assert ran == [1]
     assert not starts_file().exists()
 
@@ -41,7 +41,7 @@ def test_the_sixth_start_within_ten_minutes_does_not_take_place_and_the_next_one
 def test_failures_that_lie_further_apart_are_no_loop() -> None:
     for number in range(3 * STARTS):
         with pytest.raises(RuntimeError):
-            guarded(fail, at(1000.0 + 200 * number))
+            run_guarded(fail, at(1000.0 + 200 * number))
 
 
 @pytest.mark.usefixtures("under_launchd")
@@ -50,7 +50,7 @@ def test_a_damaged_count_or_a_clock_that_went_back_begins_anew(text: str) -> Non
     starts_file().parent.mkdir(parents=True)
     starts_file().write_text(text)
     with pytest.raises(RuntimeError):
-        guarded(fail, at(1000.0))
+        run_guarded(fail, at(1000.0))
     assert starts_file().read_text().split() == ["[", "1000.0", "]"]
 
 
@@ -60,7 +60,7 @@ def test_in_a_terminal_nothing_is_counted(service: str | None, monkeypatch: pyte
         monkeypatch.setenv("XPC_SERVICE_NAME", service)
     for _ in range(2 * STARTS):
         with pytest.raises(RuntimeError):
-            guarded(fail)
+            run_guarded(fail)
     assert not starts_file().exists()
 
 
