@@ -120,3 +120,8 @@ def duration(seconds: float | None) -> str:
 def number(value: float | None, digits: int = 3, unit: str = "") -> str:
     """A measured number; a dash for one that was not measured."""
     return "-" if value is None else f"{value:.{digits}f}{unit}"
+
+
+def percent(value: float | None) -> str:
+    """A score; a dash for one that was not measured."""
+    return number(value, 1, " %")

@@ -19,7 +19,7 @@ def main() -> None:
 
 def _answer() -> int | None:
     # typer takes 60 ms to import, four times as long as Python itself: `status` must not wait for it.
-    from daemon.cli.quick import answer
+    from daemon.cli.quick.quick import answer
 
     code = answer(sys.argv[1:])
     if code is None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import structlog
 
 from config.settings import Settings
+from daemon import cli
 from daemon.inbox.intake import Intake, IntakeDependencies
 from daemon.inbox.ledger import Ledger
 from daemon.log import silence
@@ -43,6 +46,38 @@ def report(package: str = "requests") -> str:
 EMPTY_REPORT = json.dumps(
     {"SchemaVersion": 2, "ArtifactName": "shop", "ArtifactType": "filesystem", "Results": []}
 )
+
+
+class Answer(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def sectune(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """The console script, arguments in, exit code and both streams out."""
+    for name in ("inbox", "models_dir", "state_dir"):
+        monkeypatch.setenv(f"SECTUNE__PATHS__{name.upper()}", str(getattr(settings.paths, name)))
+
+    def call(*words: str | Path) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["sectune", *map(str, words)])
+        structlog.reset_defaults()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        captured = capsys.readouterr()
+        return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return call
 
 
 @pytest.fixture(autouse=True)

@@ -218,6 +218,7 @@ def test_a_folder_without_training_data_is_named(sectune: Sectune, tmp_path: Pat
 
 def test_the_command_s_own_process_imports_nothing_heavy() -> None:
     heavy = ("datasets", "transformers", "numpy", "pandas", "pyarrow", "tree_sitter", "detect_secrets")
-    code = f"import sys, daemon.cli.datasets; sys.exit(sum(name in sys.modules for name in {heavy}))"
+    command = "daemon.cli.commands.dataset.build"
+    code = f"import sys, {command}; sys.exit(sum(name in sys.modules for name in {heavy}))"
     done = subprocess.run([sys.executable, "-P", "-c", code], check=False)
     assert done.returncode == 0

@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from daemon.cli import findings as command
 from daemon.cli.application import app
+from daemon.cli.commands import findings as command
 from jobs.errors import NotFoundError
 from jobs.findings.parse import Parsed
 from jobs.fs import files
@@ -75,7 +75,7 @@ def test_a_person_gets_a_row_for_each_finding_the_worst_first(run: Run) -> None:
 def test_a_filter_that_cannot_be_is_a_usage_error(options: list[str]) -> None:
     names: dict[str, list[str] | None] = dict.fromkeys(("tool", "severity", "cwe", "package", "fix"))
     with pytest.raises(typer.BadParameter):
-        command.wanted({**names, options[0].removeprefix("--"): [options[1]]})
+        command.parse_filter({**names, options[0].removeprefix("--"): [options[1]]})
 
 
 def test_a_run_that_was_not_read_yet_says_so(run: Run) -> None:

@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from config.settings import Settings
-from daemon import cli
 from jobs.fs import files
 
-
-@dataclass
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Sectune = Callable[..., Answer]
-
-
-@pytest.fixture
-def sectune(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Sectune:
-    for name in ("inbox", "models_dir", "state_dir"):
-        monkeypatch.setenv(f"SECTUNE__PATHS__{name.upper()}", str(getattr(settings.paths, name)))
-
-    def call(*words: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["sectune", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        code = end.value.code
-        captured = capsys.readouterr()
-        return Answer(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
+Sectune = Callable[..., Any]
 
 
 def test_the_providers_are_listed(sectune: Sectune) -> None:

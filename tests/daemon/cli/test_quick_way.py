@@ -10,43 +10,28 @@ from pathlib import Path
 
 import pytest
 
+from config import load as load_module
 from config.settings import Settings
-from daemon import cli
-from daemon.cli import quick
-from daemon.cli import world as worlds
+from daemon.cli.context import CliContext
+from daemon.cli.quick import quick
 from daemon.inbox.intake import Intake, IntakeDependencies
 from jobs.fs.files import FileLock, private_folder
 from jobs.runs.manifest import Progress
 from jobs.runs.store import Run
 
-Say = Callable[..., tuple[int, str, str]]
+Sectune = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def say(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
-    for name in ("inbox", "models_dir", "state_dir"):
-        monkeypatch.setenv(f"SECTUNE__PATHS__{name.upper()}", str(getattr(settings.paths, name)))
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sectune", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
-
-
-def ordinary(say: Say, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+def ordinary(sectune: Sectune, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
     with monkeypatch.context() as patched:
         patched.setattr(quick, "recall", lambda: None)
-        return say(*words)
+        return sectune(*words)
 
 
 @pytest.mark.parametrize("json_too", [False, True], ids=["text", "json"])
 @pytest.mark.parametrize("scene", ["nothing", "something"])
 def test_both_ways_say_the_same(
-    say: Say,
+    sectune: Sectune,
     monkeypatch: pytest.MonkeyPatch,
     make_run: Callable[..., Run],
     dependencies: IntakeDependencies,
@@ -69,11 +54,11 @@ def test_both_ways_say_the_same(
         attention.manifest.status_reason = "parse: \x1b[31mThe disk is full."
         attention.save()
     words = ("status", "--json") if json_too else ("status",)
-    first = ordinary(say, monkeypatch, *words)
+    first = ordinary(sectune, monkeypatch, *words)
     assert quick.recall() is not None
     loads: list[object] = []
-    monkeypatch.setattr(worlds, "world", lambda: loads.append(1))
-    assert say(*words) == first
+    monkeypatch.setattr(load_module, "load", lambda path: loads.append(path))
+    assert sectune(*words) == first
     assert loads == []
     if scene == "something":
         assert ("unreadable run" in first[2]) is not json_too
@@ -81,14 +66,14 @@ def test_both_ways_say_the_same(
 
 
 def test_a_running_daemon_is_seen_on_both_ways(
-    say: Say, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    sectune: Sectune, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     state = private_folder(settings.paths.state_dir or Path(os.devnull))
     with FileLock(state / "daemon.lock", "pid 4711 sectune 0.1.0"):
-        first = ordinary(say, monkeypatch, "status")
+        first = ordinary(sectune, monkeypatch, "status")
         assert first[0] == 0
-        assert say("status") == first
-    code, out, _ = say("status", "--json")
+        assert sectune("status") == first
+    code, out, _ = sectune("status", "--json")
     assert (code, json.loads(out)["daemon"]) == (3, None)
 
 
@@ -102,30 +87,36 @@ def test_completion_takes_the_ordinary_way(monkeypatch: pytest.MonkeyPatch) -> N
     assert quick.answer(["status"]) is None
 
 
-def test_wrong_settings_are_told_after_a_snapshot_was_made(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    say("status")
+def test_wrong_settings_are_told_after_a_snapshot_was_made(
+    sectune: Sectune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sectune("status")
     assert quick.recall() is not None
     monkeypatch.setenv("SECTUNE__SEED", "-1")
-    code, out, err = say("status")
+    code, out, err = sectune("status")
     assert (code, out) == (2, "")
     assert "seed" in err
 
 
 def test_a_start_is_made_anew_only_by_the_console_script_and_only_once(
-    say: Say, monkeypatch: pytest.MonkeyPatch
+    sectune: Sectune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(quick.AGAIN, "")  # so that what the call sets is taken back
     monkeypatch.delenv(quick.AGAIN)
     begun: list[list[str]] = []
+
+    def load() -> object:
+        return CliContext().loaded
+
     monkeypatch.setattr(os, "execv", lambda program, words: begun.append(words))
-    quick.re_exec(worlds.world)  # pytest is no `sectune run`
+    quick.re_exec(load)  # pytest is no `sectune run`
     assert begun == []
     monkeypatch.setattr(sys, "orig_argv", ["python", "-P", "-m", "daemon", "run"])
-    quick.re_exec(worlds.world)
+    quick.re_exec(load)
     assert [words[1:] for words in begun] == [["-P", "-m", "daemon", "run"]]
-    quick.re_exec(worlds.world)
+    quick.re_exec(load)
     assert len(begun) == 1
     monkeypatch.delenv(quick.AGAIN)
     monkeypatch.setenv("SECTUNE__SEED", "-1")
-    quick.re_exec(worlds.world)  # the ordinary way says what is wrong
+    quick.re_exec(load)  # the ordinary way says what is wrong
     assert len(begun) == 1

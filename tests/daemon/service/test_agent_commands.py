@@ -9,12 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from daemon import cli
-from daemon.cli.world import world
+from config.settings import Settings
 from daemon.service.manager import stop_trainers
 from jobs.fs import files
 from jobs.runs.manifest import Progress
@@ -31,25 +29,12 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def sectune(
-    settings: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    for name in ("inbox", "models_dir", "state_dir"):
-        monkeypatch.setenv(f"SECTUNE__PATHS__{name.upper()}", str(getattr(settings.paths, name)))
-    monkeypatch.setattr(os, "getuid", lambda: 501)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sectune", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(end.value.code or 0), captured.out, captured.err
-
-    return call
-
-
 Sectune = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 501)
 
 
 def on(monkeypatch: pytest.MonkeyPatch, platform: str, path: str) -> None:
@@ -105,7 +90,7 @@ def test_status_speaks_of_the_agent_only_where_there_is_one_and_never_fails_beca
 
 
 def test_uninstalling_ends_a_trainer_that_outlived_its_daemon(
-    sectune: Sectune, make_run: Callable[..., Run]
+    settings: Settings, make_run: Callable[..., Run]
 ) -> None:
     run = make_run()
     run.manifest.progress = Progress(step="train_1")
@@ -115,6 +100,6 @@ def test_uninstalling_ends_a_trainer_that_outlived_its_daemon(
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
-        assert stop_trainers(world().loaded.settings.paths.models_dir, print) == [f"train_1 of {run.run_id}"]
+        assert stop_trainers(settings.paths.models_dir, print) == [f"train_1 of {run.run_id}"]
         assert child.wait(timeout=10) == -signal.SIGTERM
-    assert stop_trainers(world().loaded.settings.paths.models_dir, print) == []
+    assert stop_trainers(settings.paths.models_dir, print) == []
