@@ -10,12 +10,13 @@ from rich.progress import Progress
 
 from benchmarks.learn.scene import Learning
 from daemon import terminal
-from daemon.demo import show
 from daemon.exit_codes import FAILED, OK
+from daemon.presentation.tables import print_examples, print_results, print_sources
+from daemon.presentation.watch import progress_bars, running_daemon, watch_run
 from jobs.fs import files
 from jobs.runs.manifest import Manifest, seconds_between
 
-PATIENCE_SECONDS = 12 * 3600  # without a fast BLAS
+LONGEST_SECONDS = 12 * 3600  # without a fast BLAS
 STAGE2_AIM, RETENTION_AIM = 70.0, 90.0  # percent
 SMALLEST_STAGE1, SMALLEST_STAGE2 = 2000, 300  # examples
 MINUTES_AIM = 40
@@ -40,11 +41,11 @@ def prove(home: Path, preload: Path | None, share: float = 1.0) -> dict[str, Any
     terminal.note(
         f"  export SECTUNE_CONFIG={scene.config}\n  sectune status; sectune runs; sectune logs -f\n"
     )
-    with show.progress_bars() as progress:
+    with progress_bars() as progress:
         base = _base_model(scene, progress)
-        with show.running_daemon(scene) as process:
+        with running_daemon(scene) as process:
             scene.drop_delivery()
-            run = show.watch(scene, progress, process, PATIENCE_SECONDS)
+            run = watch_run(scene, progress, process, LONGEST_SECONDS)
     found = figures(run.manifest, base, rows, time.monotonic() - began)
     files.write_json(scene.home / "learn.json", found)
     tell(run.manifest, found)
@@ -163,14 +164,14 @@ def missed(found: dict[str, Any]) -> list[str]:
 def tell(manifest: Manifest, found: dict[str, Any]) -> None:
     """The tables and the verdict."""
     terminal.say()
-    show.table_of_sources(manifest)
-    show.table_of_examples(manifest)
+    print_sources(manifest)
+    print_examples(manifest)
     leaks = found["leaks"]
     terminal.say(
         f"leakage check: {leaks['stage1']} leaks in stage 1, {leaks['stage2']} in stage 2,"
         f" {leaks['across']} between the stages\n"
     )
-    show.table_of_results(manifest)
+    print_results(manifest)
     terminal.say()
     base = found["base_model"]
     terminal.say(

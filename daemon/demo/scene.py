@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from daemon.presentation.home import ThrowAwayHome
 from jobs.children import parent
 from jobs.fs import files
 
@@ -22,19 +23,12 @@ PRIMER_STEPS = 200
 PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
 
 
-class Scene:
+class Scene(ThrowAwayHome):
     """Everything the demo needs, below one folder.
 
     Args:
         home: The throw-away home.
     """
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.config = home / "config.yaml"
-        self.models_dir = home / "models"
-        self.inbox = home / "inbox"
-        self.state = home / "state"
 
     def write_settings(self, changes: dict[str, Any] | None = None) -> None:
         """The demo's settings file: small numbers, local data, quick inbox."""
