@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 
 from config import ranges
 from config.ranges import PositiveInt, Sha256, Text
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 
 STAGE = "stage{}"
 OUT_OF_RANGE = (

@@ -19,7 +19,8 @@ from platformdirs import user_config_path, user_state_path
 from pydantic import ValidationError
 
 from config.errors import SettingsError
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 
 PREFIX = "SECTUNE__"
 FILE_VARIABLE = "SECTUNE_CONFIG"

@@ -1,4 +1,4 @@
-"""Every setting: its type, its section; the ranges of a training are in ranges.py.
+"""Every setting: its type, its section; the ranges of a training are in ranges.py, the base in section.py.
 
 Defaults live in defaults.yaml and nowhere else.
 """
@@ -6,19 +6,9 @@ Defaults live in defaults.yaml and nowhere else.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from config.ranges import (
     AllOrSome,
@@ -48,32 +38,7 @@ from config.ranges import (
     WarmupRatio,
     WeightDecay,
 )
-
-
-def _absolute(value: Path) -> Path:
-    expanded = value.expanduser()
-    if not expanded.is_absolute():
-        raise ValueError("must be an absolute path, or start with ~")
-    return expanded
-
-
-Percent = Annotated[float, Field(ge=0.0, le=100.0)]
-Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-
-
-class Section(BaseModel):
-    """A group of settings: immutable, and deaf to no key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        # YAML reads `yes` and `on` as true, and pydantic would go on to read that as 1.
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError("must not be true or false (YAML reads yes, no, on and off as those, too)")
-        return value
+from config.section import AbsolutePath, Percent, Seconds, Section
 
 
 class Paths(Section):

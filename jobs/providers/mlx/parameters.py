@@ -13,7 +13,7 @@ from config import ranges
 from config.job import SETTING_OF, JobConfiguration, Problem, problems_of
 from config.load import default_values
 from config.ranges import PositiveInt
-from config.settings import Section
+from config.section import Section
 from jobs.providers.provider import Parameter
 
 LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
