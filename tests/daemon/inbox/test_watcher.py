@@ -1,3 +1,5 @@
+"""The watcher: when it reads, when it closes a delivery, and what it survives."""
+
 from __future__ import annotations
 
 import os
@@ -9,130 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from config.settings import Settings
 from daemon.inbox import inspection
-from daemon.inbox.candidates import candidates
-from daemon.inbox.entry import Stamp
 from daemon.inbox.intake import Intake, IntakeDependencies
-from daemon.inbox.settling import Settling
 from daemon.inbox.watcher import Watcher
 from daemon.sleep import Clocks
 
 Good = Callable[..., str]
-FILE = Path("a.json")
 PATIENCE = 10.0
-
-
-def stamp(number: int) -> Stamp:
-    return Stamp(number, number, 1)
-
-
-@given(
-    st.lists(st.floats(min_value=0.0, max_value=100.0), min_size=1), st.floats(min_value=0.01, max_value=50.0)
-)
-def test_a_file_that_changes_at_every_look_never_settles(pauses: list[float], stable: float) -> None:
-    settling, moment = Settling(stable), 0.0
-    for number, pause in enumerate(pauses):
-        moment += pause
-        assert not settling.observe(FILE, stamp(number), moment)
-        assert settling.last_change == moment
-    assert settling.busy
-
-
-@given(
-    st.lists(st.tuples(st.floats(min_value=0.01, max_value=3.0), st.integers(0, 2)), min_size=1),
-    st.floats(min_value=0.01, max_value=6.0),
-)
-def test_a_file_settles_exactly_when_it_was_the_same_for_long_enough(
-    looks: list[tuple[float, int]], stable: float
-) -> None:
-    settling, moment = Settling(stable), 0.0
-    since, before = 0.0, -1
-    for pause, content in looks:
-        moment += pause
-        if content != before:
-            since, before = moment, content
-        assert settling.observe(FILE, stamp(content), moment) == (moment - since >= stable)
-
-
-@given(st.lists(st.floats(min_value=0.0, max_value=1e6), min_size=1))
-def test_a_file_that_waits_for_its_download_never_settles_and_holds_nobody_up(pauses: list[float]) -> None:
-    settling, moment = Settling(1.0), 0.0
-    for pause in pauses:
-        moment += pause
-        assert not settling.observe(FILE, stamp(1), moment, waiting=True)
-    assert not settling.busy
-
-
-def test_the_end_of_a_download_counts_as_a_change() -> None:
-    settling = Settling(5.0)
-    settling.observe(FILE, stamp(1), 0.0, waiting=True)
-    assert not settling.observe(FILE, stamp(1), 100.0)
-    assert settling.last_change == 100.0
-    assert settling.observe(FILE, stamp(1), 105.0)
-
-
-def test_what_is_gone_is_no_longer_watched() -> None:
-    settling = Settling(5.0)
-    settling.observe(FILE, stamp(1), 0.0)
-    settling.keep_only(set())
-    assert not settling.busy
-
-
-def found(root: Path) -> dict[str, str | None]:
-    return {path.relative_to(root).as_posix(): waits for path, waits in candidates(root)}
 
 
 def fill(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("{}")
-
-
-def test_litter_of_systems_and_programs_is_passed_over(tmp_path: Path) -> None:
-    fill(
-        tmp_path,
-        "._a.json",
-        ".DS_Store",
-        "__MACOSX/a.json",
-        ".Trashes/a.json",
-        "Thumbs.db",
-        "~$a.json",
-        ".a.json.Xk3f9Q",
-        "a.json.download/a.json",
-        "deep/er/a.json",
-    )
-    assert found(tmp_path) == {"deep/er/a.json": None}
-
-
-@pytest.mark.parametrize(
-    "partial",
-    ["a.json.crdownload", "a.json.part", "a.json.partial", "a.json.tmp", "a.opdownload", "Unconfirmed 12"],
-)
-def test_a_partial_download_waits_for_its_end(tmp_path: Path, partial: str) -> None:
-    fill(tmp_path, partial)
-    assert found(tmp_path) == {partial: "its download to end"}
-
-
-@pytest.mark.parametrize("suffix", [".part", ".aria2", ".crdownload", ".partial"])
-def test_a_file_beside_its_partial_sibling_waits_for_it(tmp_path: Path, suffix: str) -> None:
-    fill(tmp_path, "a.json", f"a.json{suffix}", "b.json")
-    waits = found(tmp_path)
-    assert waits["a.json"] == f"a.json{suffix} to disappear"
-    assert waits["b.json"] is None
-
-
-def test_links_are_shown_and_not_followed(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    fill(outside, "secret.json")
-    root = tmp_path / "root"
-    root.mkdir()
-    (root / "file.json").symlink_to(outside / "secret.json")
-    (root / "folder").symlink_to(outside)
-    assert found(root) == {"file.json": None, "folder": None}
 
 
 @pytest.fixture
