@@ -11,7 +11,7 @@ import daemon
 HEAVY = ("mlx", "mlx_lm", "transformers", "datasets", "numpy", "pandas", "pyarrow", "torch")
 SLOW = {"typer", "rich", "pydantic", "yaml", "structlog", "pathlib", "typing", "dataclasses", "hashlib"}
 LOOK = """
-import importlib, json, pkgutil, sys
+import importlib, json, sys
 for name in {names!r}:
     importlib.import_module(name)
 print(json.dumps(sorted(set({heavy!r}) & set(sys.modules))))
@@ -60,6 +60,12 @@ def test_status_loads_neither_the_queue_nor_a_parser() -> None:
         heavy=["huey", "watchdog", "structlog", "jobs.findings.parse", "univers"],
     )
     assert loaded(code) == "[]"
+
+
+def test_the_parsers_are_loaded_when_the_intake_is_prepared_and_not_before() -> None:
+    look = "print([name in sys.modules for name in ('jobs.findings.parse', 'jobs.pipeline.chain')])\n"
+    code = f"import sys\nfrom daemon.inbox import intake\n{look}intake.prepare()\n{look}"
+    assert loaded(code).splitlines() == ["[False, False]", "[True, True]"]
 
 
 def test_status_that_has_a_snapshot_loads_nothing_that_is_slow_to_import() -> None:

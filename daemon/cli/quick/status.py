@@ -11,7 +11,6 @@ import os
 
 from daemon import terminal
 from daemon.exit_codes import NOT_RUNNING, OK
-from daemon.inbox.file_state import FileState
 from jobs.fs.locks import lock_holder
 from jobs.runs.summaries import Overview, overview
 from jobs.state_files import DAEMON_LOCK, LEDGER
@@ -19,9 +18,6 @@ from jobs.state_files import DAEMON_LOCK, LEDGER
 TYPE_CHECKING = False  # see config/cache.py
 if TYPE_CHECKING:
     from typing import Any
-
-# States of the inbox in which something is still to come.
-PRESENT = (FileState.SETTLING, FileState.ACCEPTED, FileState.FAILED)
 
 
 class StatusSources:
@@ -103,8 +99,7 @@ def _tell(facts: dict[str, Any]) -> None:
     terminal.say(f"daemon   {'running: ' + holder if holder else 'not running (start it with: sectune run)'}")
     if facts["agent"]:
         terminal.say(f"agent    {facts['agent']}")
-    present = ", ".join(f"{seen[state]} {state}" for state in PRESENT if seen.get(state))
-    terminal.say(f"inbox    {facts['inbox']['path']}" + (f"  ({present})" if present else ""))
+    terminal.say(f"inbox    {facts['inbox']['path']}{_still_to_come(seen)}")
     unfinished, attention = facts["queue"], facts["needs_attention"]
     terminal.say(
         f"runs     {len(unfinished)} unfinished, {facts['completed']} completed, "
@@ -116,6 +111,17 @@ def _tell(facts: dict[str, Any]) -> None:
         terminal.note(f"too little room on the disk of {low['folder']}: {low['free']}")
     for _, reason in facts["unreadable"]:
         terminal.note(f"unreadable run: {reason}")
+
+
+def _still_to_come(seen: dict[str, int]) -> str:
+    """How many files of the inbox are in a state that does not last; nothing where there are none."""
+    if not seen:
+        return ""
+    from daemon.inbox.file_state import FileState
+
+    states = (FileState.SETTLING, FileState.ACCEPTED, FileState.FAILED)
+    present = ", ".join(f"{seen[state]} {state}" for state in states if seen.get(state))
+    return f"  ({present})" if present else ""
 
 
 def _tell_run(run: dict[str, Any]) -> None:
