@@ -91,7 +91,7 @@ class Supervisor:
             self.settings.queue,
         )
         ledger = Ledger(self.state.ledger)
-        intake = Intake(IntakeDependencies(self.settings, ledger, self.store, self.state, queue.ring))
+        intake = Intake(IntakeDependencies(self.settings, ledger, self.store, self.state, queue.enqueue))
         intake.recover()
         self._recover_registry()
         run_end.catch_up(self.store, self._tell)
@@ -108,7 +108,7 @@ class Supervisor:
     def _advance(self, queue: Queue, run_id: str) -> None:
         from jobs import tasks  # the steps, the parsers and what they need: 25 MB, with the first run
 
-        tasks.advancing(self.store, self.place, queue.ring, self._follow_up)(run_id)
+        tasks.advance_with(self.store, self.place, queue.enqueue, self._follow_up)(run_id)
 
     def _recover_registry(self) -> None:
         if not self.place.registry.is_dir():
@@ -158,7 +158,7 @@ class Supervisor:
                     from jobs import tasks
 
                     for run_id in tasks.waiting_runs(self.store):
-                        queue.ring(run_id)
+                        queue.enqueue(run_id)
             except Exception:  # the next look tries again; what was wrong is on record
                 log.exception("looking at the power failed")
 
@@ -168,7 +168,7 @@ class Supervisor:
         from jobs import tasks
 
         for run_id in tasks.undriven_runs(self.store, self.power_monitor.hold()):
-            if queue.ring(run_id):
+            if queue.enqueue(run_id):
                 log.info("unfinished run taken up", run=run_id)
 
     def _reconcile(self, queue: Queue) -> None:
@@ -177,7 +177,7 @@ class Supervisor:
                 self._take_up(queue)
             except Exception as error:  # the next round tries again; what was wrong is on record
                 if is_full(error):
-                    log.error("the disk is full, so nobody was rung for", error=str(error))
+                    log.error("the disk is full, so no run was enqueued", error=str(error))
                 else:
                     log.exception("reconciling failed")
             self.stopping.wait(self.settings.queue.reconcile_seconds)

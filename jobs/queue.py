@@ -1,7 +1,7 @@
 """The Huey queue; the only module that imports huey.
 
-The manifest is the truth, Huey is the doorbell: a message carries a run id and nothing else. Huey
-deletes a message before it runs the task, so a lost message is normal, and `reconcile` rings again.
+The manifest is the truth, Huey only wakes: a message carries a run id and nothing else. Huey
+deletes a message before it runs the task, so a lost message is normal, and `reconcile` sends another.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Server:
         return self._has_tables
 
     def make_tables(self, huey: Huey) -> None:
-        """Make them at the first ring: a server that is down at the start keeps nobody from work."""
+        """Make them with the first message: a server that is down at the start keeps nobody from work."""
         if not self.has_tables(huey):
             huey.storage.initialize_schema()
             self._has_tables = True
@@ -163,11 +163,11 @@ def _errors(storage: str) -> tuple[type[Exception], ...]:
 
 
 class Queue:
-    """The doorbells of this machine, or of all that share one server.
+    """The wake-up messages of this machine, or of all that share one server.
 
     Args:
         path: The SQLite file.
-        advance: What to do with a run id; a process that only rings passes nothing.
+        advance: What to do with a run id; a process that only enqueues passes nothing.
         settings: Which storage, and where; this machine's SQLite file where it is None.
 
     Raises:
@@ -182,10 +182,10 @@ class Queue:
     ) -> None:
         self._server = None if settings is None or settings.storage == "sqlite" else Server(settings)
         self._huey = self._server.huey() if self._server else _on_this_machine(path)
-        self._task = self._huey.task(name=ADVANCE)(_named(advance or _ring_only))
+        self._task = self._huey.task(name=ADVANCE)(_named(advance or _enqueue_only))
         self._ringing = threading.Lock()
 
-    def ring(self, run_id: str) -> bool:
+    def enqueue(self, run_id: str) -> bool:
         """Ask for the next step of a run; False if it was asked for already.
 
         Raises:
@@ -218,7 +218,7 @@ class Queue:
     def consumer(self, workers: int) -> StoppableConsumer:
         """A consumer with worker threads; never processes, since fork breaks Metal."""
         if self._server:
-            # A server that is down now keeps nobody from work: the tables come with the first ring then.
+            # A server that is down now keeps nobody from work: the tables come with the first message then.
             with suppress(OperatorError), self._answering():
                 self._server.make_tables(self._huey)
         # Huey's own poll backs off to 10 s; within 1 s costs 0.2 % of a core when idle.
@@ -237,8 +237,8 @@ class Queue:
         self._huey.storage.close()
 
 
-def _ring_only(run_id: str) -> None:
-    raise RuntimeError(f"this process rings for runs but does not drive them ({run_id})")
+def _enqueue_only(run_id: str) -> None:
+    raise RuntimeError(f"this process enqueues runs but does not drive them ({run_id})")
 
 
 def _named(advance: Callable[[str], None]) -> Callable[[str], None]:

@@ -22,18 +22,18 @@ def _tell_nobody(run: Run) -> None:
     """What happens at a run's end where nobody wants to know."""
 
 
-def advancing(
+def advance_with(
     store: RunStore,
     place: Place,
-    ring: Callable[[str], object],
+    enqueue: Callable[[str], object],
     ended: Callable[[Run], object] = _tell_nobody,
 ) -> Callable[[str], None]:
-    """The task `advance`: do the next unfinished step of a run, then ring for the one after it.
+    """The task `advance`: do the next unfinished step of a run, then enqueue it for the one after.
 
     Args:
         store: The runs.
         place: Where the daemon keeps its state.
-        ring: Asks for a run's next step.
+        enqueue: Asks for a run's next step.
         ended: Told once of each run that came to its end, whatever end.
     """
 
@@ -41,7 +41,7 @@ def advancing(
         if urgent := priority.instead_of(store, run_id):
             drive(urgent)
             if not place.stopping():
-                _ring(ring, run_id)
+                _try_to_enqueue(enqueue, run_id)
         else:
             drive(run_id)
 
@@ -49,22 +49,22 @@ def advancing(
         with structlog.contextvars.bound_contextvars(run=run_id):
             outcome = _advance_once(store, place, run_id, ended)
             if outcome is chain.Outcome.NEXT and not place.stopping():
-                _ring(ring, run_id)
+                _try_to_enqueue(enqueue, run_id)
             if outcome in (chain.Outcome.NEXT, chain.Outcome.ENDED):
                 for waiting in waiting_runs(store):
-                    _ring(ring, waiting)
+                    _try_to_enqueue(enqueue, waiting)
 
     return advance
 
 
-def _ring(ring: Callable[[str], object], run_id: str) -> None:
+def _try_to_enqueue(enqueue: Callable[[str], object], run_id: str) -> None:
     try:
-        ring(run_id)
+        enqueue(run_id)
     except Exception as error:
         if not diagnosis.is_full(error):
             raise
-        # The manifest has it all; the reconciler rings again.
-        log.warning("the disk is full, so nobody was rung for", run=run_id, error=str(error))
+        # The manifest has it all; the reconciler enqueues it again.
+        log.warning("the disk is full, so no run was enqueued", run=run_id, error=str(error))
 
 
 def _advance_once(

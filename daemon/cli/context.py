@@ -72,7 +72,7 @@ class CliContext:
 
     @property
     def queue(self) -> Queue:
-        """The queue, to ring and to look; it is created."""
+        """The queue, to send and to look; it is created."""
         from jobs.fs.files import private_folder
         from jobs.queue import Queue
 

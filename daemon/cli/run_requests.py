@@ -70,8 +70,8 @@ def _is_obeyed(run: Run, request: control.Request) -> bool:
     return True
 
 
-def ring_for(cli: CliContext, run: Run) -> None:
+def enqueue(cli: CliContext, run: Run) -> None:
     """Have the daemon go on with a run; where none runs, say so."""
-    cli.queue.ring(run.run_id)
+    cli.queue.enqueue(run.run_id)
     if cli.running_daemon() is None:
         terminal.note("The daemon is not running; start it with: sectune run")

@@ -74,7 +74,7 @@ def databases(_: Loaded, state: Path) -> CheckResult:
         "databases",
         not broken,
         "; ".join(f"{name}: {words}" for name, words in broken.items()) or "queue and inbox ledger are whole",
-        "The queue is only a doorbell, and can be made anew; the ledger knows which reports were seen.",
+        "The queue holds only messages and can be made anew; the ledger knows which reports were seen.",
         "sectune stop, then move the broken file out of "
         f"{shlex.quote(str(state))}, then sectune start; without its ledger the inbox is read anew.",
     )
@@ -87,7 +87,7 @@ def shared_queue(loaded: Loaded, state: Path) -> CheckResult:
     chosen = loaded.settings.queue
     if chosen.storage == "sqlite":
         return CheckResult("queue", True, "on this machine alone (queue.storage: sqlite)", "", "")
-    why = "Nobody is rung for: what waits goes on only after the queue answers."
+    why = "No run is enqueued: what waits goes on only after the queue answers."
     if missing := missing_client(chosen.storage):
         return CheckResult("queue", False, f"{missing} is not installed", why, remedy_of(chosen.storage))
     try:

@@ -52,14 +52,14 @@ class IntakeDependencies:
         ledger: The inbox ledger.
         store: The runs.
         state_files: Where accepted content waits for its delivery to close, and the lock of that place.
-        ring: Tells the queue about a new run.
+        enqueue: Tells the queue about a new run.
     """
 
     settings: Settings
     ledger: Ledger
     store: RunStore
     state_files: StateFiles
-    ring: Callable[[str], object]
+    enqueue: Callable[[str], object]
 
 
 class Intake:
@@ -70,7 +70,7 @@ class Intake:
         self.ledger = dependencies.ledger
         self.store = dependencies.store
         self.lock_file = dependencies.state_files.intake_lock
-        self.ring = dependencies.ring
+        self.enqueue = dependencies.enqueue
         self.staging = files.private_folder(dependencies.state_files.staging)
         self.inspection = Inspection(self.settings, self.ledger, self.staging)
 
@@ -164,7 +164,7 @@ class Intake:
         return runs
 
     def make_run(self, delivery: str) -> Run | None:
-        """Make (or find) the run of a closed delivery and ring for it.
+        """Make (or find) the run of a closed delivery and enqueue it.
 
         Returns:
             None if nothing was accepted, or if the machine stood in the way: the entries then stay
@@ -186,7 +186,7 @@ class Intake:
         self.ledger.move(ids, FileState.QUEUED, f"in run {run.run_id}", run.run_id)
         for entry in accepted:
             shutil.rmtree(self.staging / str(entry.staged), ignore_errors=True)
-        self.ring(run.run_id)
+        self.enqueue(run.run_id)
         log.info("run queued", run=run.run_id, files=len(accepted))
         return run
 

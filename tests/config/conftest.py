@@ -189,7 +189,7 @@ def supervised(edge: Edge, settings: Settings) -> Any:
         def __init__(self, *args: Any) -> None:
             pass
 
-        def ring(self, run_id: str) -> bool:
+        def enqueue(self, run_id: str) -> bool:
             return True
 
         def consumer(self, workers: int) -> None:

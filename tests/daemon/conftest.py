@@ -103,19 +103,19 @@ def inbox(settings: Settings) -> Path:
 
 
 @pytest.fixture
-def rung() -> list[str]:
+def enqueued() -> list[str]:
     return []
 
 
 @pytest.fixture
-def dependencies(settings: Settings, rung: list[str]) -> IntakeDependencies:
+def dependencies(settings: Settings, enqueued: list[str]) -> IntakeDependencies:
     state = private_folder(settings.paths.state_dir or Path(os.devnull))
     return IntakeDependencies(
         settings,
         Ledger(state / "inbox.db"),
         RunStore(settings.paths.models_dir),
         StateFiles(state),
-        rung.append,
+        enqueued.append,
     )
 
 

@@ -36,11 +36,11 @@ def consume(queue: Queue) -> None:
         queue._huey.execute(task)
 
 
-def test_the_messages_are_read_in_their_order_and_rung_for_once(old: Path) -> None:
+def test_the_messages_are_read_in_their_order_and_none_is_doubled(old: Path) -> None:
     with closing(Queue(old)) as queue:
         assert queue.pending() == RUNS
-        assert not queue.ring(RUNS[0])
-        assert queue.ring("another")
+        assert not queue.enqueue(RUNS[0])
+        assert queue.enqueue("another")
         assert queue.pending() == [*RUNS, "another"]
 
 
@@ -55,14 +55,17 @@ def test_a_message_drives_the_run_that_it_names(old: Path) -> None:
 def test_messages_for_runs_that_are_gone_are_dropped_with_a_line_in_the_log(
     old: Path, store: RunStore, place: Place
 ) -> None:
-    rung: list[str] = []
+    enqueued: list[str] = []
     structlog.reset_defaults()
-    with closing(Queue(old, tasks.advancing(store, place, rung.append))) as queue, capture_logs() as lines:
+    with (
+        closing(Queue(old, tasks.advance_with(store, place, enqueued.append))) as queue,
+        capture_logs() as lines,
+    ):
         consume(queue)
         assert queue.pending() == []
     assert [(line["event"], line["log_level"]) for line in lines] == [("run cannot be driven", "error")] * 2
     assert [line["error"].count(run_id) > 0 for line, run_id in zip(lines, RUNS, strict=True)] == [True, True]
-    assert rung == []
+    assert enqueued == []
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def run_of_a_message(make_run: Callable[..., Run], store: RunStore) -> Run:
 
 @pytest.fixture
 def consumer(old: Path, store: RunStore, place: Place) -> Iterator[Queue]:
-    queue = Queue(old, lambda run_id: tasks.advancing(store, place, queue.ring)(run_id))
+    queue = Queue(old, lambda run_id: tasks.advance_with(store, place, queue.enqueue)(run_id))
     workers = queue.consumer(2)
     workers.start()
     yield queue

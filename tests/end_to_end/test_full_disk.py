@@ -18,6 +18,7 @@ from jobs.children import entry
 from jobs.fs import files
 from jobs.pipeline import disk_budget
 from jobs.pipeline.context import Job, Place
+from jobs.pipeline.step_table import STEPS
 from jobs.runs.manifest import Manifest
 from jobs.runs.store import RunStore
 
@@ -236,4 +237,4 @@ def place_of(house: Any) -> Place:
 
 def assert_the_estimate_was_enough(job: Job) -> None:
     written = sum(output.bytes for output in job.manifest.step(job.step).outputs)
-    assert sum(disk_budget.needs(job).values()) >= written
+    assert sum(disk_budget.needs(job, STEPS[job.step].estimate).values()) >= written

@@ -1,4 +1,4 @@
-"""The queue: messages are data, rung once, and survive the process."""
+"""The queue: messages are data, sent once, and survive the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rows(path: Path) -> list[bytes]:
 
 def test_a_message_is_json_and_carries_a_run_id_and_nothing_else(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue.db")
-    queue.ring("run-1")
+    queue.enqueue("run-1")
     (data,) = rows(tmp_path / "queue.db")
     message = json.loads(data)
     assert (message["name"], message["args"], message["kwargs"]) == ("jobs.tasks.advance", ["run-1"], {})
@@ -33,34 +33,39 @@ def test_a_message_is_json_and_carries_a_run_id_and_nothing_else(tmp_path: Path)
     queue.close()
 
 
-def test_a_run_is_rung_for_once_until_somebody_answers(tmp_path: Path) -> None:
+def test_a_run_is_enqueued_once_until_somebody_answers(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue.db")
-    assert [queue.ring("a"), queue.ring("a"), queue.ring("b"), queue.ring("a")] == [True, False, True, False]
+    assert [queue.enqueue("a"), queue.enqueue("a"), queue.enqueue("b"), queue.enqueue("a")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
     assert queue.pending() == ["a", "b"]
     queue.close()
 
 
 def test_threads_that_ring_together_leave_one_message(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue.db")
-    rung: list[bool] = []
+    enqueued: list[bool] = []
 
-    def ring() -> None:
-        rung.append(queue.ring("a"))
+    def enqueue() -> None:
+        enqueued.append(queue.enqueue("a"))
         queue.close()
 
-    threads = [threading.Thread(target=ring) for _ in range(8)]
+    threads = [threading.Thread(target=enqueue) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(rung) == 1
+    assert sum(enqueued) == 1
     assert queue.pending() == ["a"]
     queue.close()
 
 
 def test_a_message_survives_closing_and_reaches_another_process_own_task(tmp_path: Path) -> None:
     first = Queue(tmp_path / "queue.db")
-    first.ring("a")
+    first.enqueue("a")
     first.close()
 
     def advance(run_id: str) -> None:
@@ -92,7 +97,7 @@ def test_a_consumer_takes_a_message_within_a_second_and_stops_when_told(tmp_path
     assert (consumer.workers, consumer.worker_type) == (2, "thread")
     consumer.start()
     began = time.monotonic()
-    queue.ring("a")
+    queue.enqueue("a")
     assert came.wait(5)
     assert time.monotonic() - began < 2
     consumer.stop(graceful=True)
@@ -102,7 +107,7 @@ def test_a_consumer_takes_a_message_within_a_second_and_stops_when_told(tmp_path
 
 def test_a_process_that_only_rings_refuses_to_drive(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "queue.db")
-    queue.ring("a")
+    queue.enqueue("a")
     task = queue._huey.dequeue()
     with pytest.raises(RuntimeError, match="does not drive"):
         task.execute()

@@ -1,4 +1,4 @@
-"""Tasks: a message drives one step and rings for the next; nobody drives a run twice."""
+"""Tasks: a message drives one step and enqueues the next; nobody drives a run twice."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def idle_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("idle_steps")
-def test_ringing_alone_brings_a_run_to_its_end(
+def test_enqueueing_alone_brings_a_run_to_its_end(
     store: RunStore, place: Place, make_run: Callable[..., Run]
 ) -> None:
     run = make_run()
-    bell = [run.run_id]
-    advance = tasks.advancing(store, place, bell.append)
+    messages = [run.run_id]
+    advance = tasks.advance_with(store, place, messages.append)
     count = 0
-    while bell:
-        advance(bell.pop(0))
+    while messages:
+        advance(messages.pop(0))
         count += 1
     assert count == len(step_table.STEP_NAMES)
     assert store.open(run.run_id).manifest.status == "completed"
@@ -47,24 +47,26 @@ def test_a_run_that_is_driven_elsewhere_is_left_alone(
     store: RunStore, place: Place, make_run: Callable[..., Run]
 ) -> None:
     run = make_run()
-    bell: list[str] = []
+    messages: list[str] = []
     with run.driving("somebody"):
         assert tasks.undriven_runs(store) == []
-        tasks.advancing(store, place, bell.append)(run.run_id)
-    assert bell == []
+        tasks.advance_with(store, place, messages.append)(run.run_id)
+    assert messages == []
     assert store.open(run.run_id).manifest.status == "queued"
     assert tasks.undriven_runs(store) == [run.run_id]
 
 
 @pytest.mark.usefixtures("idle_steps")
-def test_a_stopping_daemon_does_not_ring(store: RunStore, place: Place, make_run: Callable[..., Run]) -> None:
-    bell: list[str] = []
-    tasks.advancing(store, replace(place, stopping=lambda: True), bell.append)(make_run().run_id)
-    assert bell == []
+def test_a_stopping_daemon_does_not_enqueue(
+    store: RunStore, place: Place, make_run: Callable[..., Run]
+) -> None:
+    messages: list[str] = []
+    tasks.advance_with(store, replace(place, stopping=lambda: True), messages.append)(make_run().run_id)
+    assert messages == []
 
 
 @pytest.mark.usefixtures("idle_steps")
-def test_who_waits_for_the_device_is_rung_when_a_step_ends_but_not_who_waits_for_the_network(
+def test_who_waits_for_the_device_is_enqueued_when_a_step_ends_but_not_who_waits_for_the_network(
     store: RunStore, place: Place, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device, network, other = (make_run(delivery=name) for name in "abc")
@@ -77,23 +79,23 @@ def test_who_waits_for_the_device_is_rung_when_a_step_ends_but_not_who_waits_for
 
     with monkeypatch.context() as patch:
         patch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=offline))
-        tasks.advancing(store, place, lambda run_id: None)(network.run_id)
-    bell: list[str] = []
-    tasks.advancing(store, place, bell.append)(other.run_id)
-    assert bell == [other.run_id, device.run_id]
+        tasks.advance_with(store, place, lambda run_id: None)(network.run_id)
+    messages: list[str] = []
+    tasks.advance_with(store, place, messages.append)(other.run_id)
+    assert messages == [other.run_id, device.run_id]
     assert network.run_id in tasks.undriven_runs(store)
 
 
 def test_a_message_for_a_run_that_is_gone_or_damaged_is_dropped(
     store: RunStore, place: Place, make_run: Callable[..., Run]
 ) -> None:
-    bell: list[str] = []
-    advance = tasks.advancing(store, place, bell.append)
+    messages: list[str] = []
+    advance = tasks.advance_with(store, place, messages.append)
     advance("never-was")
     run = make_run()
     run.folder.manifest.write_text("{")
     advance(run.run_id)
-    assert bell == []
+    assert messages == []
     assert tasks.undriven_runs(store) == []
 
 

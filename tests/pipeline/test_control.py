@@ -125,7 +125,7 @@ def test_a_request_ends_the_child_first_and_is_then_on_record(
     assert run.manifest.step("parse").status == "pending"
     assert run.manifest.step("parse").failures == 0
     assert control.asked(run.folder) is None
-    assert drive(run, place) is Outcome.ENDED  # a stray bell changes nothing
+    assert drive(run, place) is Outcome.ENDED  # a stray message changes nothing
 
 
 def test_a_paused_run_goes_on_where_its_child_was(run: Run, place: Place, gate: Path) -> None:
@@ -285,10 +285,12 @@ def test_a_cancelled_run_can_be_taken_up_again_and_only_a_paused_one_resumed(run
 def test_the_end_of_a_run_is_told_once(run: Run, place: Place, store: RunStore, gate: Path) -> None:
     gate.touch()
     told: list[str] = []
-    bell = [run.run_id]
-    advance = tasks.advancing(store, place, bell.append, lambda ended: told.append(ended.manifest.status))
-    while bell:
-        advance(bell.pop(0))
+    messages = [run.run_id]
+    advance = tasks.advance_with(
+        store, place, messages.append, lambda ended: told.append(ended.manifest.status)
+    )
+    while messages:
+        advance(messages.pop(0))
     advance(run.run_id)
     assert told == ["completed"]
 

@@ -226,22 +226,22 @@ def test_a_disk_that_takes_nothing_at_all_leaves_the_manifest_as_it_was_and_the_
     def nothing(path: Path, text: str) -> None:
         raise FULL
 
-    bell: list[str] = []
+    messages: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_text", nothing)
-        tasks.advancing(store, place, bell.append)(run.run_id)
-    assert (run.folder.manifest.read_bytes(), bell) == (before, [])
-    tasks.advancing(store, place, bell.append)(run.run_id)
-    assert bell == [run.run_id]
+        tasks.advance_with(store, place, messages.append)(run.run_id)
+    assert (run.folder.manifest.read_bytes(), messages) == (before, [])
+    tasks.advance_with(store, place, messages.append)(run.run_id)
+    assert messages == [run.run_id]
 
 
-def test_a_doorbell_that_finds_no_room_is_left_to_the_reconciler(
+def test_a_message_that_finds_no_room_is_left_to_the_reconciler(
     store: RunStore, run: Run, place: Place, quick_steps: list[str]
 ) -> None:
     def broken(run_id: str) -> None:
         raise FULL
 
-    tasks.advancing(store, place, broken)(run.run_id)
+    tasks.advance_with(store, place, broken)(run.run_id)
     assert store.open(run.run_id).manifest.step("parse").status == "succeeded"
     assert tasks.undriven_runs(store) == [run.run_id]
 

@@ -64,12 +64,12 @@ def test_of_three_waiting_runs_the_urgent_one_goes_first(
     store: RunStore, place: Place, prioritised: Callable[..., Run], device_steps: list[str]
 ) -> None:
     runs = [prioritised(0), prioritised(-10), prioritised(10)]
-    bell = [run.run_id for run in runs]
-    advance = tasks.advancing(
-        store, place, lambda run_id: bell.append(run_id) if run_id not in bell else None
+    messages = [run.run_id for run in runs]
+    advance = tasks.advance_with(
+        store, place, lambda run_id: messages.append(run_id) if run_id not in messages else None
     )
-    while bell:
-        advance(bell.pop(0))
+    while messages:
+        advance(messages.pop(0))
     order = list(dict.fromkeys(device_steps))
     assert order == [runs[2].run_id, runs[0].run_id, runs[1].run_id]
     steps = len(step_table.STEP_NAMES)

@@ -19,20 +19,20 @@ app = typer.Typer(add_completion=False)
 def queue(context: typer.Context, json: Json = False) -> None:
     """The unfinished runs in the order they are driven."""
     cli = context_of(context)
-    rung = cli.queue.pending() if cli.has_queue else []
+    enqueued = cli.queue.pending() if cli.has_queue else []
     runs = in_order(run for run in cli.store.list()[0] if run.manifest.status in UNFINISHED)
     if json:
-        terminal.emit_json({"runs": [summary_of(run.manifest) for run in runs], "messages": rung})
+        terminal.emit_json({"runs": [summary_of(run.manifest) for run in runs], "messages": enqueued})
     elif runs:
         terminal.table(
-            ("run", "priority", "status", "step", "reports", "rung", "reason"),
-            [_row(run, run.run_id in rung) for run in runs],
+            ("run", "priority", "status", "step", "reports", "enqueued", "reason"),
+            [_row(run, run.run_id in enqueued) for run in runs],
         )
     else:
         terminal.note("The queue is empty.")
 
 
-def _row(run: Run, is_rung_for: bool) -> tuple[object, ...]:
+def _row(run: Run, has_message: bool) -> tuple[object, ...]:
     summary = summary_of(run.manifest)
     return (
         run.run_id,
@@ -40,6 +40,6 @@ def _row(run: Run, is_rung_for: bool) -> tuple[object, ...]:
         summary["status"],
         summary["step"],
         sum(item.verdict != "refused" for item in run.manifest.inputs),
-        "yes" if is_rung_for else "",
+        "yes" if has_message else "",
         summary["status_reason"] or "",
     )

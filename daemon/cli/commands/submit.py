@@ -85,7 +85,7 @@ def submit(  # noqa: PLR0913 - typer makes an option of each argument
 
 def _deliver(cli: CliContext, settings: Settings, submission: Submission) -> tuple[Run | None, list[Entry]]:
     ledger = cli.ledger
-    intake = Intake(IntakeDependencies(settings, ledger, cli.store, cli.files, cli.queue.ring))
+    intake = Intake(IntakeDependencies(settings, ledger, cli.store, cli.files, cli.queue.enqueue))
     delivery = uuid.uuid4().hex
     with intake.alone():
         for path, root in submission.files.items():

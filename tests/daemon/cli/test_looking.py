@@ -150,11 +150,11 @@ def test_a_hostile_name_does_not_steer_the_terminal(
     assert "[red]\\x1b]0;owned\\x07[nope.json" in answer.out
 
 
-def test_the_queue_tells_which_runs_are_rung_for(
+def test_the_queue_tells_which_runs_have_a_message(
     sectune: Sectune, make_run: MakeRun, settings: Settings
 ) -> None:
     run = make_run()
-    Queue(private_folder(settings.paths.state_dir or Path()) / "queue.db").ring(run.run_id)
+    Queue(private_folder(settings.paths.state_dir or Path()) / "queue.db").enqueue(run.run_id)
     shown = sectune("queue", "--json").json
     assert [item["run_id"] for item in shown["runs"]] == [run.run_id]
     assert shown["messages"] == [run.run_id]

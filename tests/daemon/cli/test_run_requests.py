@@ -70,7 +70,7 @@ def test_a_request_can_be_taken_back_before_it_is_obeyed(
     assert control.asked(run.folder) is None
 
 
-def test_a_paused_run_is_resumed_and_rung_for(
+def test_a_paused_run_is_resumed_and_enqueued(
     sectune: Sectune, make_run: Callable[..., Run], store: RunStore
 ) -> None:
     run = set_status(make_run(), "paused")

@@ -49,7 +49,7 @@ def test_an_unknown_run_exits_4_and_says_how_to_list_them(sectune: Sectune, word
     assert "sectune runs" in answer.err
 
 
-def test_a_retried_run_is_queued_and_rung_for(sectune: Sectune, failed_run: Run, store: RunStore) -> None:
+def test_a_retried_run_is_queued_and_enqueued(sectune: Sectune, failed_run: Run, store: RunStore) -> None:
     answer = sectune("runs", "retry", failed_run.run_id)
     assert answer.code == 0
     assert "goes on with parse" in answer.out

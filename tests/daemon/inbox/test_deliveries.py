@@ -79,7 +79,7 @@ def test_an_unreadable_file_beside_a_good_one_is_named_in_the_run(
 
 
 def test_deliveries_that_arrive_while_a_run_is_unfinished_become_one_run_after_it(
-    dependencies: IntakeDependencies, intake: Intake, drop: Drop, good: Good, rung: list[str]
+    dependencies: IntakeDependencies, intake: Intake, drop: Drop, good: Good, enqueued: list[str]
 ) -> None:
     drop("first.json", good("alpha"))
     first = intake.close()
@@ -94,7 +94,7 @@ def test_deliveries_that_arrive_while_a_run_is_unfinished_become_one_run_after_i
     second = intake.close()
     assert second is not None
     assert sorted(item.name for item in second.manifest.inputs) == ["beta.json", "gamma.json"]
-    assert rung == [first.run_id, second.run_id]
+    assert enqueued == [first.run_id, second.run_id]
 
 
 @pytest.mark.parametrize("status", ["paused", "failed", "cancelled", "needs_attention", "completed"])

@@ -55,7 +55,7 @@ def test_a_run_is_made_only_where_the_reserve_stays_free_and_made_later(
     dependencies: IntakeDependencies,
     good: Callable[..., str],
     free: dict[str, int],
-    rung: list[str],
+    enqueued: list[str],
 ) -> None:
     path = inbox / "a.json"
     path.write_text(good())
@@ -67,7 +67,7 @@ def test_a_run_is_made_only_where_the_reserve_stays_free_and_made_later(
     assert "no run could be made: the disk is full: waits for " in entry.reason
     free["bytes"] = 10**12
     (run,) = intake.recover()
-    assert rung == [run.run_id]
+    assert enqueued == [run.run_id]
 
 
 def test_the_plain_words_of_a_full_disk_stay_plain() -> None:

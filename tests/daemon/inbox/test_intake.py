@@ -51,17 +51,22 @@ def test_a_good_report_is_accepted_and_its_original_stays(
     ids=["html", "empty", "torn"],
 )
 def test_what_is_no_report_is_refused_with_its_reason(
-    dependencies: IntakeDependencies, drop: Drop, rung: list[str], content: str, words: str, intake: Intake
+    dependencies: IntakeDependencies,
+    drop: Drop,
+    enqueued: list[str],
+    content: str,
+    words: str,
+    intake: Intake,
 ) -> None:
     assert drop("x.json", content) == "refused"
     assert words.lower() in only_entry(dependencies)[1].lower()
     assert intake.close() is None
-    assert rung == []
+    assert enqueued == []
     assert list(dependencies.state_files.staging.iterdir()) == []
 
 
 def test_a_delivery_trains_on_the_good_one_and_names_the_fate_of_each_other(
-    intake: Intake, drop: Drop, good: Good, without_findings: str, rung: list[str]
+    intake: Intake, drop: Drop, good: Good, without_findings: str, enqueued: list[str]
 ) -> None:
     for name, content in {
         "good.json": good(),
@@ -74,7 +79,7 @@ def test_a_delivery_trains_on_the_good_one_and_names_the_fate_of_each_other(
         drop(name, content)
     run = intake.close()
     assert run is not None
-    assert rung == [run.run_id]
+    assert enqueued == [run.run_id]
     fates = {item.name: (item.verdict, bool(item.reason)) for item in run.manifest.inputs}
     assert fates == {
         "good.json": ("received", False),

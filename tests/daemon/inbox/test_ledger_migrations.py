@@ -112,7 +112,7 @@ def test_what_an_old_ledger_remembers_is_still_known(old: Path) -> None:
 
 
 def test_an_old_ledger_goes_on_working(
-    old: Path, dependencies: IntakeDependencies, inbox: Path, good: Callable[..., str], rung: list[str]
+    old: Path, dependencies: IntakeDependencies, inbox: Path, good: Callable[..., str], enqueued: list[str]
 ) -> None:
     staging = files.private_folder(dependencies.state_files.staging)
     for folder, name in (("a" * 32, "trivy.json"), ("b" * 32, "mine.json")):
@@ -138,7 +138,7 @@ def test_an_old_ledger_goes_on_working(
         "again.json": "refused",
         "empty.json": "empty",
     }
-    assert rung == [submitted.run_id, gathered.run_id]
+    assert enqueued == [submitted.run_id, gathered.run_id]
     assert ledger.counts() == {"duplicate": 1, "failed": 1, "gone": 1, "nothing": 1, "queued": 3,
                                "refused": 1, "settling": 1}  # fmt: skip
     (inbox / "copy.json").write_text(good("new"))

@@ -185,7 +185,7 @@ def one_run_with(scene: Scene, content: bytes) -> bool:
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.__name__)
 def test_only_the_finished_download_is_read_and_only_once(
-    scene: Scene, sequence: Callable[[Scene], None], rung: list[str]
+    scene: Scene, sequence: Callable[[Scene], None], enqueued: list[str]
 ) -> None:
     sequence(scene)
     assert scene.read == []
@@ -193,7 +193,7 @@ def test_only_the_finished_download_is_read_and_only_once(
     assert scene.read == []  # the end of the download is a change, too
     scene.wait(QUIET + STABLE)
     assert scene.read == [("report.json", scene.whole)]
-    assert len(rung) == 1
+    assert len(enqueued) == 1
     assert one_run_with(scene, scene.whole)
     states = {Path(entry.path).name: entry.state for entry in scene.watcher.ledger.entries()}
     assert states.pop("report.json") == "queued"
@@ -209,7 +209,7 @@ def zipped(text: bytes) -> bytes:
 
 @pytest.mark.parametrize("form", ["json", "zip"])
 def test_a_download_that_stalls_without_a_mark_is_told_from_a_report_by_its_format(
-    scene: Scene, rung: list[str], form: str
+    scene: Scene, enqueued: list[str], form: str
 ) -> None:
     # curl and cp leave no mark: after a pause longer than the stability time half a file is looked at.
     if form == "zip":
@@ -217,22 +217,22 @@ def test_a_download_that_stalls_without_a_mark_is_told_from_a_report_by_its_form
     name = f"report.{form}"
     scene.grow(name, (STABLE + 10, 2, STABLE + 10))
     assert [content for _, content in scene.read if content == scene.whole] == []
-    assert rung == []
+    assert enqueued == []
     (entry,) = scene.watcher.ledger.entries()
     assert entry.state in ("refused", "settling")
     scene.wait(QUIET + 2 * STABLE)
     assert [content for _, content in scene.read if content == scene.whole] == [scene.whole]
-    assert len(rung) == 1
+    assert len(enqueued) == 1
     assert one_run_with(scene, scene.whole)
 
 
 def test_an_empty_file_waits_for_its_content_and_holds_up_no_delivery(
-    scene: Scene, good: Good, rung: list[str]
+    scene: Scene, good: Good, enqueued: list[str]
 ) -> None:
     scene.put("empty.json", b"")
     scene.put("other.json", good("other").encode())
     scene.wait(QUIET + 2 * STABLE)
     assert [name for name, _ in scene.read] == ["other.json"]
-    assert len(rung) == 1
+    assert len(enqueued) == 1
     (empty,) = [entry for entry in scene.watcher.ledger.entries() if entry.path.endswith("empty.json")]
     assert (empty.state, empty.reason) == ("settling", "waits for its content, it is empty")

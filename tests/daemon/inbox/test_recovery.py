@@ -78,7 +78,7 @@ def test_a_full_disk_at_run_creation_is_told_and_made_good_later(
     intake: Intake,
     drop: Drop,
     good: Good,
-    rung: list[str],
+    enqueued: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(*_: object) -> None:
@@ -92,7 +92,7 @@ def test_a_full_disk_at_run_creation_is_told_and_made_good_later(
     assert "disk is full" in only_entry(dependencies)[1]
     (run,) = intake.recover()
     assert only_entry(dependencies) == ("queued", f"in run {run.run_id}")
-    assert rung == [run.run_id]
+    assert enqueued == [run.run_id]
 
 
 def test_one_lost_staging_folder_holds_up_neither_its_delivery_nor_the_daemon(

@@ -46,7 +46,7 @@ def reason_of(watcher: Watcher, name: str) -> str:
 
 
 def test_a_delivery_closes_after_the_quiet_period_and_gathers_what_comes_meanwhile(
-    watcher: Watcher, inbox: Path, good: Good, rung: list[str]
+    watcher: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
     (inbox / "a.json").write_text(good("alpha"))
     assert watcher.scan(100.0)
@@ -56,10 +56,10 @@ def test_a_delivery_closes_after_the_quiet_period_and_gathers_what_comes_meanwhi
     (inbox / "b.json").write_text(good("beta"))
     watcher.scan(150.0)
     watcher.scan(170.0)  # 70 s after the first, 20 s after the second
-    assert rung == []
+    assert enqueued == []
     assert not watcher.scan(210.0)
     (run,) = watcher.intake.store.list()[0]
-    assert rung == [run.run_id]
+    assert enqueued == [run.run_id]
     assert sorted(item.name for item in run.manifest.inputs) == ["a.json", "b.json"]
 
 
@@ -89,7 +89,7 @@ def test_a_settled_file_is_received_exactly_once(
 
 
 def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
-    watcher: Watcher, inbox: Path, good: Good, rung: list[str], monkeypatch: pytest.MonkeyPatch
+    watcher: Watcher, inbox: Path, good: Good, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, tries = inspection._copy, [0]
 
@@ -105,7 +105,7 @@ def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
         patched.setattr(inspection, "_copy", guarded)
         for half_seconds in range(200, 400):
             watcher.scan(half_seconds / 2)
-    assert len(rung) == 1
+    assert len(enqueued) == 1
     assert state_of(watcher, "bad.json") == "failed"
     assert 3 <= tries[0] <= 5  # 95 s after it had settled, at most every 30 s
     watcher.scan(300.0)
@@ -118,13 +118,13 @@ def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
 
 
 def test_a_download_that_was_broken_off_holds_up_no_delivery(
-    watcher: Watcher, inbox: Path, good: Good, rung: list[str]
+    watcher: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
     (inbox / "old.json.crdownload").write_text("{")
     (inbox / "a.json").write_text(good())
     for moment in range(100, 180, 5):
         watcher.scan(float(moment))
-    assert len(rung) == 1
+    assert len(enqueued) == 1
     assert reason_of(watcher, "crdownload") == "waits for its download to end"
 
 
@@ -199,17 +199,17 @@ def test_what_lay_in_the_inbox_before_the_start_is_found(
 
 
 def test_an_event_brings_a_file_in_long_before_the_next_scan(
-    live: Watcher, inbox: Path, good: Good, rung: list[str]
+    live: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
     live.start()
     assert eventually(lambda: live._is_watching())
     time.sleep(0.3)  # the first scan is over; the next comes in 30 s
     (inbox / "a.json").write_text(good())
-    assert eventually(lambda: len(rung) == 1)
+    assert eventually(lambda: len(enqueued) == 1)
 
 
 def test_an_inbox_that_is_deleted_and_recreated_is_watched_again(
-    live: Watcher, inbox: Path, good: Good, rung: list[str]
+    live: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
     live.start()
     assert eventually(lambda: live._is_watching())
@@ -217,11 +217,11 @@ def test_an_inbox_that_is_deleted_and_recreated_is_watched_again(
     assert eventually(lambda: inbox.is_dir() and live._is_watching())
     time.sleep(0.3)
     (inbox / "a.json").write_text(good())
-    assert eventually(lambda: len(rung) == 1)
+    assert eventually(lambda: len(enqueued) == 1)
 
 
 def test_without_events_the_scans_alone_go_on(
-    live: Watcher, inbox: Path, good: Good, rung: list[str], monkeypatch: pytest.MonkeyPatch
+    live: Watcher, inbox: Path, good: Good, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class NoEvents:
         emitters: tuple[()] = ()
@@ -234,7 +234,7 @@ def test_without_events_the_scans_alone_go_on(
     monkeypatch.setattr("daemon.inbox.watcher.Observer", NoEvents)
     (inbox / "a.json").write_text(good())
     live.start()
-    assert eventually(lambda: len(rung) == 1)
+    assert eventually(lambda: len(enqueued) == 1)
 
 
 def test_the_inbox_is_scanned_at_once_after_the_machine_slept(

@@ -20,9 +20,9 @@ Eventually = Callable[[Callable[[], bool]], None]
 
 def test_a_message_is_seen_by_every_machine_and_is_json_without_code(address: Any) -> None:
     here, there = (Queue(Path(os.devnull), settings=address.settings) for _ in range(2))
-    assert here.ring("run-1")
-    assert not there.ring("run-1")
-    assert there.ring("run-2")
+    assert here.enqueue("run-1")
+    assert not there.enqueue("run-1")
+    assert there.enqueue("run-2")
     assert here.pending() == ["run-1", "run-2"]
     for data in here._huey.storage.enqueued_items():
         message = json.loads(bytes(data))
@@ -62,7 +62,7 @@ def test_each_message_is_driven_by_one_of_two_machines_once(
     wanted = [f"run-{number}" for number in range(50)]
     with closing(Queue(Path(os.devnull), settings=address.settings)) as queue:
         for run in wanted:
-            assert queue.ring(run)
+            assert queue.enqueue(run)
         eventually(lambda: record.exists() and len(record.read_text().split()) >= len(wanted))
     time.sleep(1)  # one that is driven twice would come now
     for consumer in consumers:

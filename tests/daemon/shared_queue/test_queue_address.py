@@ -34,7 +34,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(
     if storage == "redis":
         url = url.partition("?")[0].replace("/db", "/3")
     queue = Queue(Path(os.devnull), settings=address_of(storage, url).settings)
-    for use in (queue.pending, lambda: queue.ring("run-1")):
+    for use in (queue.pending, lambda: queue.enqueue("run-1")):
         with pytest.raises(OperatorError) as caught:
             use()
         assert "127.0.0.1" in caught.value.message

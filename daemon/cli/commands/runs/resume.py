@@ -7,7 +7,7 @@ import typer
 from daemon import terminal
 from daemon.cli.arguments import RunId
 from daemon.cli.context import context_of
-from daemon.cli.run_requests import ring_for
+from daemon.cli.run_requests import enqueue
 from daemon.log import silence
 from jobs.errors import OperatorError
 from jobs.pipeline import control, steering
@@ -30,5 +30,5 @@ def resume(context: typer.Context, run_id: RunId) -> None:
             steering.resume(run)
         except ValueError as error:
             raise OperatorError(str(error)) from error
-    ring_for(cli, run)
+    enqueue(cli, run)
     terminal.say(f"{run.run_id} goes on.")

@@ -9,7 +9,7 @@ import typer
 from daemon import terminal
 from daemon.cli.arguments import DryRun, RunId
 from daemon.cli.context import context_of
-from daemon.cli.run_requests import ring_for
+from daemon.cli.run_requests import enqueue
 from daemon.log import silence
 from jobs.errors import OperatorError
 from jobs.pipeline import steering
@@ -42,5 +42,5 @@ def retry(
             step = steering.retry(run, first)
     except ValueError as error:
         raise OperatorError(str(error)) from error
-    ring_for(cli, run)
+    enqueue(cli, run)
     terminal.say(f"{run.run_id} goes on with {step}.")
