@@ -18,6 +18,7 @@ import structlog
 
 from daemon.sleep import Clocks
 from jobs.fs import files
+from jobs.fs.locks import Holder
 from jobs.runs.status import PowerReason
 from jobs.runs.waiting import WaitingForPower
 from launchd.run_program import ServiceError, call
@@ -170,12 +171,12 @@ class PowerMonitor:
         self._caffeinate = [process for process in self._caffeinate if process.poll() is None]
         if self.platform != "darwin" or not self.policy.keep_awake or trainer == self._awake_for:
             return
-        words = (trainer or "").split()
-        if len(words) > 1 and words[1].isdigit():
+        pid = Holder.parse(trainer or "").pid
+        if pid is not None:
             try:
                 # -w: it ends with the trainer, not with us, since the trainer outlives us
                 process = subprocess.Popen(
-                    ["caffeinate", "-i", "-s", "-w", words[1]],
+                    ["caffeinate", "-i", "-s", "-w", str(pid)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -190,5 +191,5 @@ class PowerMonitor:
 
 def _run_of(trainer: str | None) -> str | None:
     """The run that the device's holder works for (`pid N RUN STEP`), so that its log tells of it, too."""
-    words = (trainer or "").split()
-    return words[2] if len(words) > 2 else None
+    holder = Holder.parse(trainer or "")
+    return None if holder.pid is None else next(iter(holder.words), None)

@@ -16,6 +16,7 @@ from daemon.inbox.migrations import refuse_newer
 from daemon.service import manager
 from jobs.errors import OperatorError
 from jobs.fs import files
+from jobs.fs.locks import Holder
 from jobs.runs.store import RunStore
 from jobs.state_files import LEDGER, QUEUE, StateFiles
 
@@ -39,7 +40,7 @@ def version(_: Loaded, state: Path) -> CheckResult:
     ours = metadata.version("sectune")
     return CheckResult(
         "version",
-        holder is None or holder.split()[-1] == ours,
+        holder is None or Holder.parse(holder).words[-1:] == (ours,),
         f"installed {ours}; the daemon says: {holder}" if holder else f"installed {ours}",
         "After an upgrade the old daemon goes on until it is started again.",
         "sectune restart   # a training goes on",

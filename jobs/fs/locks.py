@@ -20,6 +20,33 @@ LOOK_SECONDS = 2.0
 FORK_SECONDS = 0.05
 
 
+class Holder:
+    """Who holds a lock, as the line in its file says: `pid N`, and the words for what.
+
+    Args:
+        pid: Its process id; None where a line names none.
+        words: A run and its step, or a program and its version.
+    """
+
+    __slots__ = ("pid", "words")
+
+    def __init__(self, pid: int | None, *words: str) -> None:
+        self.pid = pid
+        self.words = words
+
+    @classmethod
+    def parse(cls, line: str) -> Holder:
+        """Read a holder's line, whoever wrote it."""
+        words = line.split()
+        if len(words) > 1 and words[0] == "pid" and words[1].isdigit():
+            return cls(int(words[1]), *words[2:])
+        return cls(None, *words)
+
+    def __str__(self) -> str:
+        """The line that goes into the lock's file."""
+        return " ".join(self.words if self.pid is None else ("pid", str(self.pid), *self.words))
+
+
 class LockBusy(SectuneError):
     """Somebody else holds the lock; `holder` is what they wrote about themselves."""
 
