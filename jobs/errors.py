@@ -87,6 +87,19 @@ class NotFoundError(JobError):
     exit_code = 4
 
 
+def error_class(kind: str) -> type[SectuneError]:
+    """The class of a kind of error, such as a child tells of in its receipt; a bug's for an unknown kind."""
+    return _by_kind(SectuneError).get(kind, ChildFailed)
+
+
+def _by_kind(base: type[SectuneError]) -> dict[str, type[SectuneError]]:
+    # Walked, not listed: a class that nobody thought of here comes back as itself, too.
+    found = {base.kind: base} if "kind" in vars(base) else {}
+    for each in base.__subclasses__():
+        found |= _by_kind(each)
+    return found
+
+
 _MACHINE: dict[int, tuple[type[OperatorError], str]] = {
     errno.ENOSPC: (DiskFull, "Free some space on the disk; it goes on by itself."),
     errno.EDQUOT: (DiskFull, "Free some space in your quota; it goes on by itself."),
