@@ -57,9 +57,10 @@ def yardstick(folder: Path) -> dict[str, Any]:
 def build(folder: Path) -> dict[str, Any]:
     """Build stage 1 in its child process, as a run does."""
     from jobs.children import parent
+    from jobs.children.task import Task
 
     shutil.rmtree(folder / "work", ignore_errors=True)  # the receipt of an earlier measurement is no answer
-    task = parent.Task("jobs.datasets.child", folder / "work", _payload(folder), folder / "build.log")
+    task = Task("jobs.datasets.child", folder / "work", _payload(folder), folder / "build.log")
     begun = time.monotonic()
     stats = parent.drive(task, lambda _facts: None, lambda: False)
     seconds = time.monotonic() - begun

@@ -142,11 +142,11 @@ class Supervisor:
     def _stop(self, queue: Queue, threads: list[threading.Thread]) -> None:
         for thread in threads:
             thread.join(timeout=3)
-        from jobs.children import parent
+        from jobs.children import life
 
         for run in self.store.unfinished():
             step = run.manifest.progress.step
-            if step and (pid := parent.living(run.folder.work(step))):
+            if step and (pid := life.living(run.folder.work(step))):
                 log.info("a child goes on; the next daemon adopts it", run=run.run_id, step=step, child=pid)
         queue.close()
         log.info("daemon stopped")

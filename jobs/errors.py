@@ -87,12 +87,12 @@ class NotFoundError(JobError):
     exit_code = 4
 
 
-def error_class(kind: str) -> type[SectuneError]:
+def error_class(kind: str) -> type[JobError]:
     """The class of a kind of error, such as a child tells of in its receipt; a bug's for an unknown kind."""
-    return _by_kind(SectuneError).get(kind, ChildFailed)
+    return _by_kind(JobError).get(kind, ChildFailed)
 
 
-def _by_kind(base: type[SectuneError]) -> dict[str, type[SectuneError]]:
+def _by_kind(base: type[JobError]) -> dict[str, type[JobError]]:
     # Walked, not listed: a class that nobody thought of here comes back as itself, too.
     found = {base.kind: base} if "kind" in vars(base) else {}
     for each in base.__subclasses__():

@@ -17,6 +17,7 @@ from benchmarks.learn.reports import reports
 from benchmarks.learn.wording import wording_rows
 from daemon.demo.scene import MODULES, Scene
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.fs import files
 
 MODEL = "small-olmo2-learn"
@@ -127,7 +128,7 @@ class Learning(Scene):
         work = self.base / "work"
         if not (self.base / MODEL).exists():
             shutil.rmtree(work, ignore_errors=True)
-        task = parent.Task(
+        task = Task(
             module=MODULE,
             work=work,
             payload=self.base_model_request(),

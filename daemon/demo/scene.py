@@ -13,6 +13,7 @@ import yaml
 
 from daemon.presentation.home import ThrowAwayHome
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.fs import files
 
 DATA = Path(str(resources.files("daemon.demo").joinpath("data")))
@@ -89,7 +90,7 @@ class Scene(ThrowAwayHome):
         reports = [
             path for path in sorted((DATA / "reports").iterdir()) if path.name in ("semgrep.json", "osv.json")
         ]
-        task = parent.Task(
+        task = Task(
             module=MODULE,
             work=self.home / "base-model-work",
             payload={

@@ -92,7 +92,7 @@ def stop_trainers(models_dir: Path, say: Say) -> list[str]:
     Returns:
         What was ended; what does not end is said, with its pid.
     """
-    from jobs.children import parent
+    from jobs.children import life, parent
     from jobs.runs.store import RunStore
 
     asked = []
@@ -103,7 +103,7 @@ def stop_trainers(models_dir: Path, say: Say) -> list[str]:
     deadline = time.monotonic() + TRAINER_SECONDS
     ended = []
     for run, step in asked:
-        while (pid := parent.living(run.folder.work(step))) and time.monotonic() < deadline:
+        while (pid := life.living(run.folder.work(step))) and time.monotonic() < deadline:
             time.sleep(0.1)
         if pid:
             say(f"{step} of {run.run_id} does not end; end it by hand: kill {pid}")

@@ -17,15 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs import diagnosis
+from jobs.children.protocol import EXIT_BUSY, EXIT_FULL, LOCK, PROGRESS, RECEIPT, REQUEST
 from jobs.fs import files
-
-REQUEST = "request.json"
-RECEIPT = "receipt.json"
-PROGRESS = "progress.jsonl"
-LOCK = "child.lock"
-OUTPUT = "child.out"
-EXIT_BUSY = 75  # EX_TEMPFAIL: somebody else holds one of the locks
-EXIT_FULL = 73  # EX_CANTCREAT: the disk is full, so not even a receipt could be written
+from jobs.fs.locks import Holder
 
 
 @dataclass(frozen=True)
@@ -94,13 +88,13 @@ def _main(task: Callable[[Assignment], dict[str, Any]], work: Path) -> None:
 
 def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     """The request, read under the lock: before it, another daemon might still be replacing it."""
-    pid = f"pid {os.getpid()}"
+    pid = os.getpid()
     try:
-        stack.enter_context(files.FileLock(work / LOCK, pid))
+        stack.enter_context(files.FileLock(work / LOCK, str(Holder(pid))))
         request: dict[str, Any] = files.read_json(work / REQUEST)
-        holder = " ".join([pid, *(str(value) for value in request["facts"].values())])
+        holder = Holder(pid, *(str(value) for value in request["facts"].values()))
         for path in request["locks"]:
-            stack.enter_context(files.FileLock(Path(path), holder))
+            stack.enter_context(files.FileLock(Path(path), str(holder)))
     except files.LockBusy:
         sys.exit(EXIT_BUSY)
     return request

@@ -7,8 +7,8 @@ from enum import Enum
 from pathlib import Path
 
 from jobs import diagnosis
-from jobs.children import parent
-from jobs.children.parent import DeviceBusy
+from jobs.children import life
+from jobs.children.task import DeviceBusy
 from jobs.errors import DiskFull, JobError, NetworkError, Stopped
 from jobs.fs import files, free_space
 from jobs.pipeline import control, disk_budget, disk_wait, steering, transitions
@@ -59,7 +59,7 @@ def _advance(run: Run, place: Place) -> Outcome:
     try:
         control.take_priority(run)
         job = Job(run, run.settings(), place, step.name)
-        alive = parent.living(run.folder.work(step.name)) is not None
+        alive = life.living(run.folder.work(step.name)) is not None
         short = None if alive else disk_budget.shortage(job, STEPS[step.name].estimate)
     except Exception as error:
         known = diagnosis.of_exception(error, run.folder.root)

@@ -8,7 +8,8 @@ from typing import Any
 
 from config.settings import Settings
 from jobs import diagnosis
-from jobs.children import parent
+from jobs.children import life, parent
+from jobs.children.task import Task
 from jobs.clock import now
 from jobs.layout import Place as Place
 from jobs.pipeline import control, priority
@@ -74,15 +75,15 @@ class Job:
         if device and (power := self.place.hold()):
             parent.end(task.work)
             raise control.MustWait(power)
-        if device and parent.living(task.work) is None and (first := self._before_us()):
+        if device and life.living(task.work) is None and (first := self._before_us()):
             raise control.MustWait(WaitingForEarlierRun(first))
         return parent.drive(task, self.progress, lambda: self._look(device))
 
     def task(
         self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
-    ) -> parent.Task:
+    ) -> Task:
         """What `child` has done, without doing it."""
-        return parent.Task(
+        return Task(
             module=module,
             work=self.folder.work(part or self.step),
             payload=payload,

@@ -14,8 +14,7 @@ from household import Child, Glimpse, Household
 from plan import INTAKE, ORDER, Aim, Victim
 from writes import Write, unfinished
 
-from jobs.children import entry as protocol
-from jobs.children import parent
+from jobs.children import life, protocol
 from jobs.clock import now
 from jobs.fs import files
 
@@ -186,7 +185,7 @@ class Killer:
         if found is None:
             return None
         work = self.household.runs_folder / found.run_id / "work" / found.step
-        pid = parent.living(work) or found.pid  # it may be another one by now, or have no lock yet
+        pid = life.living(work) or found.pid  # it may be another one by now, or have no lock yet
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jobs.children import entry
+from jobs.children import protocol
 from jobs.fs.files import TEMPORARY
 from jobs.registry.writing import UNFINISHED
 
@@ -28,7 +28,7 @@ class Write:
         """Who writes such a file: the steps themselves run in the daemon, their heavy part in a child."""
         parts = self.path.parts
         if "work" in parts:
-            return "daemon" if entry.REQUEST in self.path.name else "child"
+            return "daemon" if protocol.REQUEST in self.path.name else "child"
         by_child = any(f"{name}" in self.path.name or name in parts for name in CHILDRENS)
         return "child" if by_child or ".metrics.jsonl" in self.path.name or "cache" in parts else "daemon"
 

@@ -267,7 +267,7 @@ def pulled(edge: Edge, settings: Settings) -> Any:
 
 
 def preloaded(edge: Edge, settings: Settings) -> Any:
-    return parent._environment(settings.training.preload_library).get("LD_PRELOAD")
+    return parent.child_environment(settings.training.preload_library).get("LD_PRELOAD")
 
 
 def reused(edge: Edge, settings: Settings) -> Any:

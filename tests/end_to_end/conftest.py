@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from daemon.demo.scene import DATA, MODEL, Scene
-from jobs.children import entry, parent
+from jobs.children import parent, protocol
 from jobs.fs import files
 from jobs.runs.manifest import Manifest
 from jobs.runs.status import UNFINISHED
@@ -85,7 +85,7 @@ class House:
         return self.wait_for(lambda manifest: manifest.status not in UNFINISHED)
 
     def stop_children(self) -> None:
-        for lock in self.scene.home.rglob(entry.LOCK):
+        for lock in self.scene.home.rglob(protocol.LOCK):
             parent.stop(lock.parent)
 
 

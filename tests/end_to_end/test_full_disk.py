@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobs.children import entry
+from jobs.children import protocol
 from jobs.fs import files
 from jobs.pipeline import disk_budget
 from jobs.pipeline.context import Job, Place
@@ -161,7 +161,7 @@ def assert_it_waits_and_says_why(house: Any, step: str) -> None:
 def in_its_child(house: Any, step: str) -> bool:
     manifest = house.manifest()
     folder = house.scene.models_dir / "training-runs" / manifest.run_id / "work" / step
-    return files.lock_holder(folder / entry.LOCK) is not None
+    return files.lock_holder(folder / protocol.LOCK) is not None
 
 
 def trained(house: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.children import parent
+from jobs.children import life
 from jobs.fs import files
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def test_two_processes_train_on_while_the_daemon_dies_and_the_next_adopts_them(h
     house.start()
     manifest = house.wait_for(lambda m: m.progress.step == "train_1" and (m.progress.iteration or 0) >= 2)
     run = house.scene.models_dir / "training-runs" / manifest.run_id
-    trainer = parent.living(run / "work" / "train_1")
+    trainer = life.living(run / "work" / "train_1")
     assert trainer is not None
     house.stop(signal.SIGKILL)
     house.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from jobs.children import parent
+from jobs.children import life
 from jobs.pipeline.step_table import STEPS
 from jobs.registry.verify import verify
 from jobs.runs.folder import RunFolder
@@ -167,19 +167,19 @@ def test_a_killed_daemon_and_trainer_go_on_and_the_child_of_a_killed_daemon_is_a
     house.start()
     manifest = house.wait_for(lambda m: m.progress.step == "train_1" and (m.progress.iteration or 0) >= 7)
     work = house.scene.models_dir / "training-runs" / manifest.run_id / "work" / "train_1"
-    trainer = parent.living(work)
+    trainer = life.living(work)
     assert trainer is not None
     house.stop(signal.SIGKILL)
     house.start()
     house.wait_for(lambda m: m.step("train_1").attempts == 2 and (m.progress.iteration or 0) >= 12)
-    assert parent.living(work) == trainer
+    assert life.living(work) == trainer
     house.stop(signal.SIGKILL)
     os.kill(trainer, signal.SIGKILL)
-    while parent.living(work):
+    while life.living(work):
         time.sleep(0.01)
     house.start()
-    house.wait_for(lambda m: m.step("train_1").attempts == 3 and parent.living(work) is not None)
-    assert parent.living(work) != trainer
+    house.wait_for(lambda m: m.step("train_1").attempts == 3 and life.living(work) is not None)
+    assert life.living(work) != trainer
     assert_complete(house, house.wait_for_end())
     run_log = (house.scene.state / "logs" / "runs" / f"{manifest.run_id}.log").read_text().splitlines()
     starts = [json.loads(line)["start"] for line in run_log if '"training begins"' in line]

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from jobs import base_models, diagnosis
-from jobs.children.parent import KINDS
 from jobs.errors import (
     ChildFailed,
     DeliveryRefused,
@@ -24,6 +23,7 @@ from jobs.errors import (
     OutOfMemory,
     PermissionMissing,
     SectuneError,
+    error_class,
 )
 
 Usage = namedtuple("Usage", "total used free")
@@ -200,5 +200,5 @@ def test_every_cause_keeps_its_kind_across_the_process_boundary() -> None:
         NetworkError,
     )
     for kind in kinds:
-        assert KINDS[kind.kind] is kind
-    assert KINDS.get("bug", ChildFailed) is ChildFailed
+        assert error_class(kind.kind) is kind
+    assert error_class("bug") is error_class("a kind of a newer version") is ChildFailed

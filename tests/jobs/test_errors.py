@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from jobs import errors
-from jobs.errors import ChildFailed, OperatorError, SectuneError, error_class
+from jobs.errors import ChildFailed, JobError, OperatorError, error_class
 
-CLASSES = [
-    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, SectuneError)
-]
+CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, JobError)]
 
 
 def test_every_class_has_a_kind_of_its_own_by_which_it_is_found() -> None:

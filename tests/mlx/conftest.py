@@ -13,6 +13,7 @@ from config.job import of_stage
 from config.load import load
 from config.settings import Settings
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.provider import Training
 
@@ -20,7 +21,7 @@ TEXT = "def check(origin, expected):\n    return origin == expected\nrequests==2
 
 
 def drive(module: str, work: Path, payload: dict[str, Any]) -> dict[str, Any]:
-    task = parent.Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
+    task = Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
     return parent.drive(task, lambda facts: None, lambda: False)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.fs import files
 from jobs.runs.validation import check_full_model
 
@@ -124,7 +125,7 @@ def test_an_interrupted_evaluation_keeps_the_answers_it_has(
     ]
     work = tmp_path / "again"
     log = tmp_path / "child.log"
-    parent._prepare(parent.Task(module="jobs.mlx.evaluate", work=work, payload=request, log=log))
+    parent.prepare(Task(module="jobs.mlx.evaluate", work=work, payload=request, log=log))
     kept = {**whole[0], "text": "kept from before"}
     files.write_jsonl(work / "answers.partial.jsonl", [kept])
     with (work / "answers.partial.jsonl").open("a") as stream:

@@ -13,6 +13,7 @@ import pytest
 from config.settings import Settings
 from daemon import cli
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.evaluation import answering
 from jobs.fs import files
 
@@ -95,7 +96,7 @@ def test_a_run_is_asked_with_its_base_model_and_each_adapter_that_is_there(
     run.folder.stage1.adapter_file.write_bytes(b"weights")
     asked: list[dict[str, Any]] = []
 
-    def answer(task: parent.Task, *_: Any) -> dict[str, Any]:
+    def answer(task: Task, *_: Any) -> dict[str, Any]:
         asked.append(dict(task.payload))
         assert task.module == answering.MODULE
         assert task.device_lock is not None

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from config.job import Data, DataReference, JobConfiguration, read
-from jobs.children import parent
-from jobs.children.parent import DeviceBusy
+from jobs.children import life, parent
+from jobs.children.task import DeviceBusy, Task
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.providers.mlx.provider import Mlx
@@ -91,8 +91,8 @@ def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
     asked: Asked, training: Training, workplace: Workplace
 ) -> None:
     handle = Mlx().start(asked(), training, workplace)
-    pid = parent.living(workplace.work)
-    task = parent.Task(
+    pid = life.living(workplace.work)
+    task = Task(
         module=Mlx.module,
         work=workplace.work,
         payload=Mlx().translate(asked(), training),
@@ -129,7 +129,7 @@ def test_a_job_whose_child_was_killed_waits_for_its_next_start(
     asked: Asked, training: Training, workplace: Workplace
 ) -> None:
     handle = Mlx().start(asked(schedule={"iters": 400}), training, workplace)
-    pid = parent.living(workplace.work)
+    pid = life.living(workplace.work)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert wait(workplace.work, lambda status: status.status == "queued").error is None

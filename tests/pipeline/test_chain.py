@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobs.children import parent
+from jobs.children.task import DeviceBusy
 from jobs.errors import ChildFailed, DeliveryRefused, GpuWatchdog, NetworkError, OperatorError, Stopped
 from jobs.fs import files
 from jobs.pipeline import chain, steering, step_table
@@ -245,7 +245,7 @@ def test_a_silent_network_is_tried_again_later_and_not_for_ever(run: Run, place:
 def test_a_busy_device_makes_the_run_wait_with_its_reason_and_then_go_on(
     run: Run, place: Place, steps: Steps
 ) -> None:
-    steps(parse=[parent.DeviceBusy("pid 7 other train_1")] * 5)
+    steps(parse=[DeviceBusy("pid 7 other train_1")] * 5)
     for _ in range(5):
         assert advance(run, place) is Outcome.WAITING
         assert status(run) == ("waiting", "the device is in use: pid 7 other train_1")

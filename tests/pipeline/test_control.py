@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jobs import tasks
-from jobs.children import parent
+from jobs.children import follow, life, parent
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.pipeline import chain, control, steering, step_table
@@ -58,7 +58,7 @@ def run(make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.Monkey
     """A run whose first step is a child that counts until the gate opens, and whose others do nothing."""
     (tmp_path / "slowchild.py").write_text(CHILD)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
-    monkeypatch.setattr(parent, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.02)
 
     def slow(job: Job) -> Sequence[Path]:
         stubborn = (tmp_path / "stubborn").exists()
@@ -121,7 +121,7 @@ def test_a_request_ends_the_child_first_and_is_then_on_record(
     assert driver.join() is Outcome.ENDED
     assert run.manifest.status == status
     assert "sectune runs" in (run.manifest.status_reason or "")
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
     assert run.manifest.step("parse").status == "pending"
     assert run.manifest.step("parse").failures == 0
     assert control.asked(run.folder) is None
@@ -148,7 +148,7 @@ def outlive_the_daemon(run: Run, place: Place) -> None:
     stop.set()
     assert first.join() is Outcome.STOPPED
     gc.collect()  # the handle of a child that goes on warns when it is dropped: here, not in a later test
-    assert parent.living(run.folder.work("parse")) is not None
+    assert life.living(run.folder.work("parse")) is not None
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -159,7 +159,7 @@ def test_a_child_that_was_adopted_is_ended_as_well(run: Run, place: Place) -> No
     time.sleep(0.2)
     control.ask(run.folder, "cancel")
     adopting.join(timeout=20)
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
     assert run.manifest.status == "cancelled"
 
 
@@ -169,7 +169,7 @@ def test_the_next_daemon_ends_a_living_child_of_a_run_that_is_to_be_cancelled(ru
     control.ask(run.folder, "cancel")
     assert drive(run, place) is Outcome.ENDED
     assert run.manifest.status == "cancelled"
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
 
 
 def test_a_child_that_does_not_listen_is_killed(
@@ -181,7 +181,7 @@ def test_a_child_that_does_not_listen_is_killed(
     control.ask(run.folder, "pause")
     driver.join()
     assert run.manifest.status == "paused"
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -189,7 +189,7 @@ def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, place: P
     (tmp_path / "stubborn").touch()
     outlive_the_daemon(run, place)
     assert parent.end(run.folder.work("parse"), patience=0.2)
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
     assert not parent.end(run.folder.work("parse"))
 
 
@@ -206,7 +206,7 @@ def test_a_run_waits_with_the_reason_while_the_device_is_held_and_goes_on_afterw
         "the machine runs on its battery (power.on_battery)",
     )
     assert run.manifest.waiting_for == WaitingForPower(PowerReason.BATTERY)
-    assert parent.living(run.folder.work("parse")) is None
+    assert life.living(run.folder.work("parse")) is None
     before = run.manifest.step("parse").attempts
     assert drive(run, held) is Outcome.WAITING
     assert run.manifest.step("parse").attempts == before
@@ -297,7 +297,7 @@ def test_the_end_of_a_run_is_told_once(run: Run, place: Place, store: RunStore, 
 
 def test_a_child_dies_of_the_signal_that_asks_it_to_end(run: Run, place: Place) -> None:
     driver = Driver(run, place)
-    pid = parent.living(run.folder.work("parse"))
+    pid = life.living(run.folder.work("parse"))
     control.ask(run.folder, "pause")
     driver.join()
     assert pid is not None

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs import tasks
-from jobs.children import parent
+from jobs.children import life
 from jobs.errors import NetworkError
 from jobs.fs import files, free_space
 from jobs.pipeline import chain, disk_budget, step_table
@@ -173,7 +173,7 @@ def test_a_living_child_is_adopted_however_little_room_there_is(
     run: Run, place: Place, free: dict[str, int], quick_steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free["bytes"] = 0
-    monkeypatch.setattr(parent, "living", lambda work: 4711)
+    monkeypatch.setattr(life, "living", lambda work: 4711)
     assert advance(run, place) is Outcome.NEXT
     assert quick_steps == ["parse"]
 

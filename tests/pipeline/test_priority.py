@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import tasks
-from jobs.children import parent
+from jobs.children import life, parent
 from jobs.fs import files
 from jobs.pipeline import chain, control, priority, step_table
 from jobs.pipeline.chain import Outcome
@@ -93,7 +93,7 @@ def test_what_runs_is_not_interrupted(
     low = prioritised(0)
     prioritised(5)
     ended: list[Path] = []
-    monkeypatch.setattr(parent, "living", lambda work: 4711)
+    monkeypatch.setattr(life, "living", lambda work: 4711)
     monkeypatch.setattr(parent, "end", ended.append)
     job = Job(low, low.settings(), place, "train_1")
     with low.driving("test"):

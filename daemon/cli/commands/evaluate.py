@@ -17,6 +17,7 @@ from daemon.cli.context import CliContext, context_of
 from daemon.exit_codes import BUSY
 from jobs import base_models
 from jobs.children import parent
+from jobs.children.task import DeviceBusy, Task
 from jobs.errors import NotFoundError, OperatorError
 from jobs.evaluation.answering import MODULE, Answered, Exam, Examinee, sit
 from jobs.evaluation.cases import load_cases
@@ -64,7 +65,7 @@ def evaluate(
     exam = Exam(candidates.model, candidates.examinees, data.absolute(), home / "child" / "answers.jsonl")
     try:
         answered = sit(exam, settings, lambda request: _drive(cli, home, request))
-    except parent.DeviceBusy as busy:
+    except DeviceBusy as busy:
         terminal.note(f"sectune: the device is taken by {busy.holder}.")
         terminal.note("  Call this again when it is free: sectune status")
         raise typer.Exit(BUSY) from None
@@ -125,7 +126,7 @@ def _home(cli: CliContext, candidates: Candidates, data: Path) -> Path:
 
 
 def _drive(cli: CliContext, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    task = parent.Task(
+    task = Task(
         module=MODULE,
         work=home / "child",
         payload=request,

@@ -17,8 +17,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from jobs.children import protocol
 from jobs.children.entry import Assignment
-from jobs.children.parent import KINDS
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
 
@@ -123,8 +123,7 @@ def _result(work: Path, size: int) -> dict[str, Any]:
     ]
     for outcome in outcomes:
         if outcome["status"] == "failed":
-            error = outcome["error"]
-            raise KINDS.get(error["kind"], ChildFailed)(error["message"], error["remedy"])
+            raise protocol.error_of(outcome["error"])
     if outcomes:
         return dict(outcomes[0]["result"])
     if (work / STOP).exists():

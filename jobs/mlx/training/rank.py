@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jobs.children import entry
+from jobs.children import entry, protocol
 from jobs.children.entry import Assignment
 from jobs.errors import NetworkError
 from jobs.fs import files, locks
+from jobs.fs.locks import Holder
 from jobs.mlx.training import launch, train
 from jobs.mlx.training.group import join
 
@@ -29,8 +30,8 @@ PREDECESSOR_SECONDS = 30.0
 
 def main() -> None:
     """Train, leave an outcome, and exit."""
-    work, parent = Path(sys.argv[1]), sys.argv[2]
-    request = files.read_json(work / entry.REQUEST)
+    work, parent = Path(sys.argv[1]), int(sys.argv[2])
+    request = files.read_json(work / protocol.REQUEST)
     payload = request["payload"]
     _end_with(work, parent, payload["launch"]["backend"])
     # All of a rank's failures, also of joining, belong into its outcome.
@@ -80,7 +81,7 @@ def _train(assignment: Assignment) -> dict[str, Any]:
 
 def _take_the_lead(work: Path) -> None:
     """Take the lock of the one who writes; the first process of a killed child may need a moment to end."""
-    lock = locks.FileLock(work.with_name(f"{work.name}.rank.lock"), f"pid {os.getpid()}")
+    lock = locks.FileLock(work.with_name(f"{work.name}.rank.lock"), str(Holder(os.getpid())))
     deadline = time.monotonic() + PREDECESSOR_SECONDS
     while True:
         try:
@@ -91,7 +92,7 @@ def _take_the_lead(work: Path) -> None:
             time.sleep(0.05)
 
 
-def _end_with(work: Path, parent: str, backend: str) -> None:
+def _end_with(work: Path, parent: int, backend: str) -> None:
     """End this process when the training child has ended."""
 
     def see_input_close() -> None:
@@ -100,7 +101,7 @@ def _end_with(work: Path, parent: str, backend: str) -> None:
         os._exit(EXIT_ORPHANED)
 
     def see_lock_free() -> None:
-        while (locks.lock_holder(work / entry.LOCK) or "").split()[1:2] == [parent]:
+        while Holder.parse(locks.lock_holder(work / protocol.LOCK) or "").pid == parent:
             time.sleep(LOOK_SECONDS)
         os._exit(EXIT_ORPHANED)
 

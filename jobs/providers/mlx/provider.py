@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from config.job import ConfigurationError, JobConfiguration, LoraShape, read
-from jobs.children import parent
+from jobs.children import life, parent
+from jobs.children.task import Task
 from jobs.clock import now
 from jobs.errors import OperatorError
 from jobs.fs import files
@@ -106,7 +107,7 @@ class Mlx:
         """
         if errors := self.validate(configuration, training).errors:
             raise OperatorError(f"MLX cannot train this: {' '.join(map(str, errors))}")
-        task = parent.Task(
+        task = Task(
             module=self.module,
             work=workplace.work,
             payload=self.translate(configuration, training),
@@ -116,7 +117,7 @@ class Mlx:
             preload=workplace.preload,
         )
         handle = Handle(self.name, task.key, task.work).save()
-        parent.begin(task)
+        parent.start(task)
         return handle
 
     def status(self, handle: Handle) -> JobStatus:
@@ -125,7 +126,7 @@ class Mlx:
 
     def cancel(self, handle: Handle) -> bool:
         """End a training behind a checkpoint; False if none runs."""
-        if not parent.works_on(handle.work, handle.id):
+        if not life.works_on(handle.work, handle.id):
             return False
         Handle(handle.provider, handle.id, handle.work, cancelled_at=now()).save()
         return parent.end(handle.work)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs.children import entry as protocol
-from jobs.children import parent
+from jobs.children import life, protocol
+from jobs.children.follow import Tail
 from jobs.fs import files
 from jobs.providers.provider import Event, Failure, Handle, JobStatus, Point, State
 
@@ -45,7 +45,7 @@ def status(handle: Handle) -> JobStatus:
 
 
 def _state(handle: Handle, receipt: Mapping[str, Any], newest: Mapping[str, Any]) -> State:
-    if parent.works_on(handle.work, handle.id):
+    if life.works_on(handle.work, handle.id):
         return "running" if newest.get("iteration") is not None else "validating_files"
     if receipt.get("key") == handle.id:
         return "succeeded" if receipt["status"] == "done" else "failed"
@@ -62,14 +62,14 @@ def _progress(state: State, newest: Mapping[str, Any]) -> float | None:
 
 def _newest(path: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for row in parent.Tail(path).rows():
+    for row in Tail(path).rows():
         merged.update(row)
     return merged
 
 
 def _metrics(path: Path) -> dict[str, tuple[Point, ...]]:
     found: dict[str, list[Point]] = {}
-    for row in parent.Tail(path).rows():
+    for row in Tail(path).rows():
         for name in MEASURED:
             if row.get(name) is not None:
                 found.setdefault(name, []).append(Point(row["iteration"], row[name], _moment(row["time"])))
@@ -77,7 +77,7 @@ def _metrics(path: Path) -> dict[str, tuple[Point, ...]]:
 
 
 def _events(log: Path, facts: Mapping[str, str]) -> Iterator[Event]:
-    for row in parent.Tail(log).rows():
+    for row in Tail(log).rows():
         if {**row, **facts} == row and all(key in row for key in OF_EVERY_LINE):
             data = {key: value for key, value in row.items() if key not in (*OF_EVERY_LINE, *facts)}
             yield Event(str(row["event"]), str(row["level"]), str(row["timestamp"]), data)

@@ -17,7 +17,8 @@ import pytest
 
 from config.job import of_stage
 from config.load import load
-from jobs.children import entry, parent
+from jobs.children import life, parent, protocol
+from jobs.children.task import Task
 from jobs.errors import ChildFailed, NetworkError, OperatorError
 from jobs.fs import files, locks
 from jobs.mlx.training.batches import assemble, share
@@ -72,9 +73,9 @@ def reports_of(request: Request) -> list[tuple[Any, ...]]:
 
 def begun(work: Path, request: Request) -> subprocess.Popen[bytes]:
     """The training child as the daemon starts it."""
-    task = parent.Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
-    parent._prepare(task)
-    with (work / entry.OUTPUT).open("ab") as output:
+    task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
+    parent.prepare(task)
+    with (work / protocol.OUTPUT).open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, str(work)],
             stdin=subprocess.DEVNULL,
@@ -233,14 +234,14 @@ def test_a_group_is_adopted_and_asked_to_stop_like_a_single_trainer(
     work = tmp_path / "work"
     process = begun(work, request)
     until(lambda: Path(request["metrics"]).exists() and len(reports_of(request)) > 2, "reports")
-    assert parent.living(work) == process.pid
+    assert life.living(work) == process.pid
     assert parent.stop(work)
     assert process.wait(60) == 0
-    assert locks.lock_holder(work / entry.LOCK) is None
+    assert locks.lock_holder(work / protocol.LOCK) is None
     assert (work / "checkpoint.safetensors").exists()
-    assert not (work / entry.RECEIPT).exists()
+    assert not (work / protocol.RECEIPT).exists()
     adopted = begun(work, request)
-    until(lambda: parent.living(work) == adopted.pid, "the lock")
+    until(lambda: life.living(work) == adopted.pid, "the lock")
     result = run_child(MODULE, work, request)  # finds it alive, and follows it to its receipt
     assert adopted.wait(10) == 0
     assert result["iterations"] == 80
@@ -267,4 +268,4 @@ def test_what_fails_in_the_group_fails_the_child_in_its_own_words(
     assert processes_of(process.pid) == []
     # The launcher may end the survivor before it could say what it saw.
     with pytest.raises((NetworkError, ChildFailed), match=r"lost one another|without an outcome"):
-        parent._receipt(parent.Task(module=MODULE, work=work, payload=request, log=tmp_path / "child.log"), 1)
+        parent._receipt(Task(module=MODULE, work=work, payload=request, log=tmp_path / "child.log"), 1)

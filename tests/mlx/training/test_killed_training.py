@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from jobs.children import entry, parent
+from jobs.children import parent, protocol
+from jobs.children.task import Task
 from jobs.fs import files
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,7 @@ def quantised_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, 
 @pytest.fixture(scope="session")
 def run_any() -> RunChild:
     def run(module: str, work: Path, payload: Request) -> dict[str, Any]:
-        task = parent.Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
+        task = Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
         return parent.drive(task, lambda facts: None, lambda: False)
 
     return run
@@ -122,11 +123,11 @@ def test_a_training_killed_five_times_ends_with_the_same_bytes_and_the_same_repo
     sys.stdout.write("\n  ".join([f"SECTUNE_KILL_SEED={SEED}, {name}:", *points]) + "\n")
     for point in points:
         live(killed, point)
-        assert not (work_of(killed) / entry.RECEIPT).exists()
+        assert not (work_of(killed) / protocol.RECEIPT).exists()
     result = run_any(MODULE, work_of(killed), killed)
     assert contents(killed) == contents(undisturbed)
     assert told(killed) == told(undisturbed)
-    receipt = files.read_json(work_of(undisturbed) / entry.RECEIPT)["result"]
+    receipt = files.read_json(work_of(undisturbed) / protocol.RECEIPT)["result"]
     assert without_measured(result) == without_measured(receipt)
 
 
@@ -137,8 +138,8 @@ def work_of(request: Request) -> Path:
 def live(request: Request, end: str) -> list[str]:
     """One life of the child, until its end or until `end`; the points it passed."""
     work, root = work_of(request), Path(request["metrics"]).parent
-    task = parent.Task(module=MODULE, work=work, payload=request, log=root / "child.log")
-    parent._prepare(task)
+    task = Task(module=MODULE, work=work, payload=request, log=root / "child.log")
+    parent.prepare(task)
     record = root.with_name(f"{root.name}.points")
     record.unlink(missing_ok=True)
     with (root / "child.out").open("ab") as output:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.mlx.training.checkpoint import NAME
@@ -136,8 +137,8 @@ def test_a_killed_training_of_any_method_ends_with_the_same_bytes(
 
 
 def kill_after_checkpoint(work: Path, request: Request) -> None:
-    task = parent.Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
-    parent._prepare(task)
+    task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
+    parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
     deadline = time.monotonic() + 60
     while not (work / NAME).exists():

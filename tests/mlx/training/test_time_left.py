@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.children.entry import PROGRESS, Assignment
+from jobs.children.entry import Assignment
+from jobs.children.protocol import PROGRESS
 from jobs.fs import files
 from jobs.mlx.training import reports as module
 from jobs.mlx.training.reports import Reports

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
 from jobs.mlx.training.checkpoint import NAME
@@ -94,8 +95,8 @@ def test_a_killed_training_ends_with_the_same_adapter_byte_for_byte(
 
 
 def kill_after_checkpoint(work: Path, request: Request) -> None:
-    task = parent.Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
-    parent._prepare(task)
+    task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
+    parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
     deadline = time.monotonic() + 60
     while not (work / NAME).exists():
@@ -234,8 +235,8 @@ def test_a_training_that_is_asked_to_stop_checkpoints_first_and_loses_no_iterati
     run_child(MODULE, tmp_path / "work-undisturbed", undisturbed)
     stopped = request_for("stopped", **changes)
     work = tmp_path / "work-stopped"
-    task = parent.Task(module=MODULE, work=work, payload=stopped, log=tmp_path / "child.log")
-    parent._prepare(task)
+    task = Task(module=MODULE, work=work, payload=stopped, log=tmp_path / "child.log")
+    parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
     metrics = Path(stopped["metrics"])
     deadline = time.monotonic() + 60

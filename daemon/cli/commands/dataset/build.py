@@ -19,6 +19,7 @@ from daemon.cli.dataset_counts import count_examples, print_counts
 from daemon.cli.dataset_folder import PARTS, stats_beside
 from jobs import base_models
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.datasets.public import sources as public_sources
 from jobs.datasets.request import Source, Stage1Request, Stage2Request, sources_of
 from jobs.errors import ChildFailed, DeliveryRefused, NotFoundError, OperatorError
@@ -113,7 +114,7 @@ def _build(settings: Settings, wanted: BuildOptions) -> dict[str, Any]:
             if wanted.stage == 1
             else _stage2_request(settings, wanted, work)
         )
-        task = parent.Task(
+        task = Task(
             module=MODULE,
             work=files.private_folder(work / "child"),
             payload={"stage": wanted.stage, "request": request.to_json()},
@@ -124,7 +125,7 @@ def _build(settings: Settings, wanted: BuildOptions) -> dict[str, Any]:
     return stats
 
 
-def _drive(task: parent.Task) -> dict[str, Any]:
+def _drive(task: Task) -> dict[str, Any]:
     progress = _Progress()
     try:
         return parent.drive(task, progress, lambda: False)

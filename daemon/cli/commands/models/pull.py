@@ -10,6 +10,7 @@ from daemon import terminal
 from daemon.cli.context import context_of
 from jobs import base_models
 from jobs.children import parent
+from jobs.children.task import Task
 
 app = typer.Typer(add_completion=False)
 
@@ -23,7 +24,7 @@ def pull(context: typer.Context) -> None:
         terminal.note(f"{name} is there and complete.")
         return
     work = cli.files.pulls / name
-    task = parent.Task(
+    task = Task(
         module="jobs.mlx.pull",
         work=work,
         payload=base_models.pull_request(folder, cli.settings.base_model),
