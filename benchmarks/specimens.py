@@ -139,13 +139,20 @@ def build_model(folder: Path, rows: Sequence[Row], shape: Shape, seed: int) -> N
     from mlx_lm.models import olmo2
     from mlx_lm.utils import save_config, save_model
 
+    from jobs.mlx.toy_models.requests import ModelShape
     from jobs.mlx.toy_models.tiny_model import build_tokenizer, model_config
 
     files.private_folder(folder)
     texts = (turn["content"] for row in rows for turn in row["messages"])
     tokenizer = build_tokenizer(texts, shape.vocabulary)
     tokenizer.save_pretrained(folder)
-    sizes = {"hidden": shape.hidden, "layers": shape.layers, "heads": shape.heads}
+    sizes = ModelShape(
+        vocabulary=shape.vocabulary,
+        hidden=shape.hidden,
+        intermediate=4 * shape.hidden,
+        layers=shape.layers,
+        heads=shape.heads,
+    )
     # More rows than the tokenizer uses: what the output layer costs is the point, not what it says.
     config = {**model_config(sizes, tokenizer), "vocab_size": shape.vocabulary}
     mx.random.seed(seed)

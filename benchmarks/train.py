@@ -47,8 +47,10 @@ from benchmarks.specimens import (
 from benchmarks.train_figures import SIDES, describe, figures_of
 from config.job import of_stage
 from config.load import load as load_settings
+from jobs.children.request import from_json, to_json
 from jobs.fs import files
-from jobs.providers.mlx.provider import Mlx
+from jobs.mlx.training.request import TrainingRequest
+from jobs.providers.mlx.request import training_request
 from jobs.providers.provider import Training
 
 MAX_SEQ_LENGTH = 2048
@@ -178,11 +180,11 @@ def _ours(bench: Bench, side: Side) -> Measured:
         "training__evaluate_every": iterations + 1,
     }
     environ = {f"SECTUNE__{key.upper()}": str(value) for key, value in changes.items()}
-    request = Mlx().translate(
+    request = training_request(
         of_stage(load_settings(environ=environ).settings, 1),
         Training(1, bench.model, work / "data", work / "adapters", work / "metrics.jsonl"),
     )
-    _in_a_process(bench, "--ours", work, {"payload": request, "work": str(work)})
+    _in_a_process(bench, "--ours", work, {"payload": to_json(request), "work": str(work)})
     rows = [row for row in files.read_jsonl(work / "metrics.jsonl") if "train_loss" in row]
     return _measured(rows, len(side.rows))
 
@@ -225,7 +227,8 @@ def _ours_child(options: dict[str, Any]) -> None:
 
     reports.Reports._tell = tell_more  # type: ignore[method-assign]
     work = Path(options["work"])
-    train.run(Assignment(files.private_folder(work / "child"), options["payload"], work / "log", {}))
+    payload = from_json(TrainingRequest, options["payload"])
+    train.run(Assignment(files.private_folder(work / "child"), payload, work / "log", {}))
 
 
 def _stock_child(options: dict[str, Any]) -> None:

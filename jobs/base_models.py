@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from config.settings import BaseModelChoice
 from jobs.errors import ModelMissing, OperatorError
 from jobs.fs import files
+from jobs.mlx.requests import PullingRequest
 from jobs.runs.validation import check_full_model
 
 
@@ -41,7 +41,7 @@ def is_complete(base_models: Path, name: str) -> bool:
     return True
 
 
-def pull_request(base_models: Path, choice: BaseModelChoice) -> dict[str, Any]:
+def pull_request(base_models: Path, choice: BaseModelChoice) -> PullingRequest:
     """What the pulling child is asked for.
 
     Raises:
@@ -50,13 +50,13 @@ def pull_request(base_models: Path, choice: BaseModelChoice) -> dict[str, Any]:
     if choice.source is None or Path(choice.name).expanduser().is_absolute():
         locate(base_models, choice.name)  # says what is missing
         raise OperatorError("The base model is complete already.")
-    return {
-        "source": choice.source,
-        "revision": choice.revision,
-        "target": str(base_models / choice.name),
-        "bits": choice.bits,
-        "group_size": choice.group_size,
-    }
+    return PullingRequest(
+        source=choice.source,
+        revision=choice.revision,
+        target=base_models / choice.name,
+        bits=choice.bits,
+        group_size=choice.group_size,
+    )
 
 
 def digest(folder: Path) -> str:

@@ -19,6 +19,7 @@ from daemon.demo.scene import MODULES, Scene
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.fs import files
+from jobs.mlx.toy_models.requests import CopyModelRequest, ModelShape
 
 MODEL = "small-olmo2-learn"
 MODULE = "jobs.mlx.toy_models.copy_pretrained_model"
@@ -28,7 +29,7 @@ PRIMER_SEED, WORDING_SEED = 7, 8
 
 CROSSVUL, CVEFIXES, ADVISORIES = 1400, 1000, 900
 COPYING, PRIMER, WORDING = 1_500, 6_500, 3_000
-SIZE = {"vocabulary": 2048, "hidden": 192, "intermediate": 384, "layers": 3, "heads": 4}
+SHAPE = ModelShape(vocabulary=2048, hidden=192, intermediate=384, layers=3, heads=4)
 LENGTH = 512
 # What else decides the base model's weights.
 MLX = Path(jobs.__file__).parent / "mlx"
@@ -107,21 +108,22 @@ class Learning(Scene):
         settings["certify"] = {"family": "Learning-proof"}
         return settings
 
-    def base_model_request(self) -> dict[str, Any]:
+    def base_model_request(self) -> CopyModelRequest:
         """What the child that makes the base model is asked for."""
-        return {
-            "out": str(self.base / MODEL),
-            "texts": str(self.data / "wording.jsonl"),
-            "primer": str(self.data / "primer.jsonl"),
-            "rate": 3.0e-3,
-            "copying_steps": 400,
-            "tokens": 1024,
-            "max_seq_length": LENGTH,
-            "seed": SEED,
-            "data_sha256": [files.sha256_file(self.data / f"{name}.jsonl") for name in ("wording", "primer")],
-            "code_sha256": [files.sha256_file(path) for path in CODE],
-            **SIZE,
-        }
+        texts, primer = (self.data / f"{name}.jsonl" for name in ("wording", "primer"))
+        return CopyModelRequest(
+            out=self.base / MODEL,
+            texts=texts,
+            primer=primer,
+            rate=3.0e-3,
+            copying_steps=400,
+            tokens=1024,
+            max_seq_length=LENGTH,
+            shape=SHAPE,
+            seed=SEED,
+            data_sha256=tuple(files.sha256_file(path) for path in (texts, primer)),
+            code_sha256=tuple(files.sha256_file(path) for path in CODE),
+        )
 
     def make_base_model(self, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """The base model, from scratch, by a child of its own; made before, its receipt answers."""

@@ -15,10 +15,12 @@ from daemon.presentation.home import ThrowAwayHome
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.fs import files
+from jobs.mlx.toy_models.requests import ModelShape, TinyModelRequest
 
 DATA = Path(str(resources.files("daemon.demo").joinpath("data")))
 MODEL = "tiny-olmo2-demo"
 MODULE = "jobs.mlx.toy_models.tiny_model"
+SHAPE = ModelShape(vocabulary=2048, hidden=64, intermediate=256, layers=2, heads=4)
 # Code that is on every machine with Python; the tiny model learns from it what code looks like.
 PRIMER_STEPS = 200
 PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
@@ -93,18 +95,15 @@ class Scene(ThrowAwayHome):
         task = Task(
             module=MODULE,
             work=self.home / "base-model-work",
-            payload={
-                "out": str(self.models_dir / "base" / MODEL),
-                "texts": [str(path) for path in (*public, *reports)],
-                "primer": [str(library / name) for name in PRIMER],
-                "primer_steps": primer_steps,
-                "primer_rate": 5.0e-3,
-                "vocabulary": 2048,
-                "hidden": 64,
-                "layers": 2,
-                "heads": 4,
-                "seed": 42,
-            },
+            payload=TinyModelRequest(
+                out=self.models_dir / "base" / MODEL,
+                texts=(*public, *reports),
+                primer=tuple(library / name for name in PRIMER),
+                primer_steps=primer_steps,
+                primer_rate=5.0e-3,
+                shape=SHAPE,
+                seed=42,
+            ),
             log=self.state / "base-model.log",
             preload=find_openblas(),
         )

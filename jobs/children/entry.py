@@ -11,19 +11,22 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jobs import diagnosis
 from jobs.children.protocol import EXIT_BUSY, EXIT_FULL, LOCK, PROGRESS, RECEIPT, REQUEST
+from jobs.children.request import from_json
 from jobs.fs import files
 from jobs.fs.locks import Holder
 
+Payload = TypeVar("Payload")
+
 
 @dataclass(frozen=True)
-class Assignment:
+class Assignment(Generic[Payload]):
     """What a child was asked to do.
 
     Args:
@@ -34,7 +37,7 @@ class Assignment:
     """
 
     work: Path
-    payload: dict[str, Any]
+    payload: Payload
     log: Path
     facts: dict[str, Any]
 
@@ -57,27 +60,27 @@ class Assignment:
         )
 
 
-def main(task: Callable[[Assignment], dict[str, Any]]) -> None:
+def main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type = dict) -> None:
     """Run `task` as the process's whole purpose and exit.
 
     Args:
         task: Gets the assignment, returns the JSON-able result that goes into the receipt.
+        kind: What its request is; one that is not of this kind is a failure like any other.
     """
     try:
-        _main(task, Path(sys.argv[1]))
+        _main(task, kind, Path(sys.argv[1]))
     except OSError as error:
         if not diagnosis.is_full(error):
             raise
         os._exit(EXIT_FULL)
 
 
-def _main(task: Callable[[Assignment], dict[str, Any]], work: Path) -> None:
+def _main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, work: Path) -> None:
     with contextlib.ExitStack() as stack:
         request = _admitted(work, stack)
         if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
             os._exit(0)
-        assignment = Assignment(work, request["payload"], Path(request["log"]), request["facts"])
-        receipt = attempt(task, assignment)
+        receipt = attempt(task, kind, assignment_in(request, work))
         files.write_json(work / RECEIPT, {"key": request["key"], **receipt})
         # Leave without running interpreter shutdown: the receipt is durable, and MLX and pyarrow threads
         # have been seen to crash on the way out, which would look like a failure.
@@ -100,15 +103,33 @@ def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     return request
 
 
-def attempt(task: Callable[[Assignment], dict[str, Any]], assignment: Assignment) -> dict[str, Any]:
-    """Do the task; its result, or why there is none, as a receipt tells it."""
+def assignment_in(request: Mapping[str, Any], work: Path) -> Assignment[dict[str, Any]]:
+    """The assignment that a request file holds, its payload still plain JSON."""
+    return Assignment(work, request["payload"], Path(request["log"]), request["facts"])
+
+
+def attempt(
+    task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, assignment: Assignment[dict[str, Any]]
+) -> dict[str, Any]:
+    """Do the task; its result, or why there is none, as a receipt tells it.
+
+    Args:
+        task: Gets the assignment with its payload as a `kind`.
+        kind: What the payload is.
+        assignment: With the payload as it was written.
+    """
     try:
-        return {"status": "done", "result": task(assignment)}
+        return {"status": "done", "result": task(_checked(assignment, kind))}
     except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
         failure = _failure(error, assignment.work)
     with _room_or_not():
         assignment.say("failed", level="error", error=failure["message"])
     return {"status": "failed", "error": failure}
+
+
+def _checked(assignment: Assignment[dict[str, Any]], kind: type[Payload]) -> Assignment[Payload]:
+    payload = from_json(kind, assignment.payload)
+    return Assignment(assignment.work, payload, assignment.log, assignment.facts)
 
 
 @contextlib.contextmanager

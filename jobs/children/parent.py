@@ -230,7 +230,7 @@ def _write_request(task: Task) -> None:
         {
             "key": task.key,
             "module": task.module,
-            "payload": dict(task.payload),
+            "payload": task.payload_json,
             "log": str(task.log),
             "facts": dict(task.facts),
             "locks": [str(task.device_lock)] if task.device_lock else [],

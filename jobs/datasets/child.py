@@ -15,7 +15,7 @@ REPORT_SECONDS = 0.5
 class _Reporter:
     """Passes on how far the building is, but not more often than anybody looks."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment[dict[str, Any]]) -> None:
         self.assignment = assignment
         self._last = float("-inf")
 
@@ -25,7 +25,7 @@ class _Reporter:
             self.assignment.report(phase=phase, iteration=done, iterations=total)
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[dict[str, Any]]) -> dict[str, Any]:
     """Build one stage's training data.
 
     Returns:

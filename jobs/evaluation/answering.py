@@ -11,6 +11,7 @@ from config.settings import Settings
 from jobs import base_models
 from jobs.evaluation.cases import Answer, Case, Sample, load_cases
 from jobs.fs import files
+from jobs.mlx.requests import AnsweringModel, AnsweringRequest
 from jobs.pipeline.context import Job
 
 MODULE = "jobs.mlx.evaluate"
@@ -50,26 +51,22 @@ class Exam:
     test_file: Path
     answers: Path
 
-    def request(self, settings: Settings) -> dict[str, Any]:
+    def request(self, settings: Settings) -> AnsweringRequest:
         """The evaluation child's request."""
-        return {
-            "model": str(self.model),
-            "models": [
-                {
-                    "label": each.label,
-                    "adapters": str(each.adapters) if each.adapters else None,
-                    "sha256": each.sha256,
-                }
+        return AnsweringRequest(
+            model=self.model,
+            models=tuple(
+                AnsweringModel(label=each.label, adapters=each.adapters, sha256=each.sha256)
                 for each in self.examinees
-            ],
-            "cases": str(self.test_file),
-            "cases_sha256": files.sha256_file(self.test_file),
-            "answers": str(self.answers),
-            "max_cases": settings.evaluation.max_cases,
-            "extra_tokens": settings.evaluation.extra_tokens,
-            "batch_size": settings.evaluation.batch_size,
-            "seed": settings.seed,
-        }
+            ),
+            cases=self.test_file,
+            cases_sha256=files.sha256_file(self.test_file),
+            answers=self.answers,
+            max_cases=settings.evaluation.max_cases,
+            extra_tokens=settings.evaluation.extra_tokens,
+            batch_size=settings.evaluation.batch_size,
+            seed=settings.seed,
+        )
 
 
 def answer_cases(job: Job, labels: Sequence[str], test_file: Path) -> Answered:
@@ -89,7 +86,7 @@ def answer_cases(job: Job, labels: Sequence[str], test_file: Path) -> Answered:
     return sit(exam, job.settings, lambda request: job.child(MODULE, request))
 
 
-def sit(exam: Exam, settings: Settings, child: Callable[[dict[str, Any]], Any]) -> Answered:
+def sit(exam: Exam, settings: Settings, child: Callable[[AnsweringRequest], Any]) -> Answered:
     """Have the child answer, and read what it wrote.
 
     Args:

@@ -1,7 +1,5 @@
 """The evaluation child: greedy answers of several models to the same cases, one line each.
 
-Request: `model`, `models` (label and adapter folder or null each), `cases` (a JSONL part), `answers`
-(the file to write), `max_cases` (null: all), `seed` (of the draw), `extra_tokens`, `batch_size`.
 Answers that an interrupted child left behind are kept.
 """
 
@@ -21,6 +19,7 @@ from jobs.children.entry import Assignment
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.mlx.reference_decoding import Ending, Generated, Question, greedy_answers
+from jobs.mlx.requests import AnsweringModel, AnsweringRequest
 from jobs.mlx.training.examples import tokenise
 from jobs.mlx.training.memory import is_out_of_memory
 
@@ -29,7 +28,7 @@ Questions = dict[int, Question]
 Record = Callable[[int, Generated], None]
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[AnsweringRequest]) -> dict[str, Any]:
     """Answer every case with every model.
 
     Returns:
@@ -37,16 +36,16 @@ def run(assignment: Assignment) -> dict[str, Any]:
         null where every answer was there already).
     """
     request = assignment.payload
-    everything = list(files.read_jsonl(Path(request["cases"])))
-    rows = draw(everything, request["max_cases"], request["seed"])
+    everything = list(files.read_jsonl(request.cases))
+    rows = draw(everything, request.max_cases, request.seed)
     partial = assignment.work / PARTIAL
     rewrite_complete_lines(partial)
     seconds, sizes = {}, {}
-    for model in request["models"]:
+    for model in request.models:
         began = time.monotonic()
-        sizes[model["label"]] = _answer_missing(assignment, model, rows, partial)
-        seconds[model["label"]] = time.monotonic() - began
-    files.write_jsonl(Path(request["answers"]), _in_order(request, partial))
+        sizes[model.label] = _answer_missing(assignment, model, rows, partial)
+        seconds[model.label] = time.monotonic() - began
+    files.write_jsonl(request.answers, _in_order(request, partial))
     return {"cases": len(rows), "all_cases": len(everything), "seconds": seconds, "batch_size": sizes}
 
 
@@ -96,15 +95,20 @@ def _room(question: Question) -> int:
 
 
 def _answer_missing(
-    assignment: Assignment, choice: dict[str, Any], rows: list[tuple[int, dict[str, Any]]], partial: Path
+    assignment: Assignment[AnsweringRequest],
+    choice: AnsweringModel,
+    rows: list[tuple[int, dict[str, Any]]],
+    partial: Path,
 ) -> int | None:
-    request, label = assignment.payload, choice["label"]
+    request, label = assignment.payload, choice.label
     done = {row["index"] for row in files.read_jsonl(partial) if row["model"] == label}
     missing = [item for item in rows if item[0] not in done]
     if not missing:
         return None
-    model, tokenizer = load_model(request["model"], adapter_path=choice["adapters"])
-    labels = [each["label"] for each in request["models"]]
+    model, tokenizer = load_model(
+        str(request.model), adapter_path=str(choice.adapters) if choice.adapters else None
+    )
+    labels = [each.label for each in request.models]
     before = labels.index(label) * len(rows) + len(done)
 
     def record(index: int, answer: Generated) -> None:
@@ -115,8 +119,8 @@ def _answer_missing(
 
     return answer_all(
         model,
-        {index: _question(tokenizer, row, request["extra_tokens"]) for index, row in missing},
-        request["batch_size"],
+        {index: _question(tokenizer, row, request.extra_tokens) for index, row in missing},
+        request.batch_size,
         record,
     )
 
@@ -139,10 +143,10 @@ def _line(label: str, index: int, answer: Generated, tokenizer: Any) -> dict[str
     }
 
 
-def _in_order(request: dict[str, Any], partial: Path) -> list[dict[str, Any]]:
-    labels = [model["label"] for model in request["models"]]
+def _in_order(request: AnsweringRequest, partial: Path) -> list[dict[str, Any]]:
+    labels = [model.label for model in request.models]
     return sorted(files.read_jsonl(partial), key=lambda row: (labels.index(row["model"]), row["index"]))
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, AnsweringRequest)

@@ -1,7 +1,4 @@
-"""The fusing child: base model and adapter become one complete model folder, proven to load and answer.
-
-Request: `model`, `adapters`, `target` (the final folder), `dequantize`, `probe` (messages).
-"""
+"""The fusing child: base model and adapter become one complete model folder, proven to load and answer."""
 
 from __future__ import annotations
 
@@ -16,13 +13,15 @@ from mlx_lm.utils import dequantize_model, save
 
 from jobs.children import entry
 from jobs.children.entry import Assignment
+from jobs.children.request import to_json
 from jobs.fs import files
 from jobs.mlx.reference_decoding import Ending, greedy
+from jobs.mlx.requests import FusingRequest
 
 PROBE_TOKENS = 32
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[FusingRequest]) -> dict[str, Any]:
     """Fuse, write, load again, compare.
 
     Returns:
@@ -31,28 +30,29 @@ def run(assignment: Assignment) -> dict[str, Any]:
     """
     request = assignment.payload
     model, tokenizer, config = load_model(
-        request["model"], adapter_path=request["adapters"], return_config=True
+        str(request.model), adapter_path=str(request.adapters), return_config=True
     )
-    prompt = tokenizer.apply_chat_template(request["probe"], add_generation_prompt=True, return_dict=False)
+    probe = [to_json(message) for message in request.probe]
+    prompt = tokenizer.apply_chat_template(probe, add_generation_prompt=True, return_dict=False)
     before = _logits(model, prompt)
     assignment.report(phase="fusing")
     fused = [
-        (name, _fused(module, request["dequantize"]))
+        (name, _fused(module, request.dequantize))
         for name, module in model.named_modules()
         if hasattr(module, "fuse")
     ]
     if fused:  # trained in full, the adapter's weights have taken the place of the model's already
         model.update_modules(tree_unflatten(fused))
-    if request["dequantize"]:
+    if request.dequantize:
         model = dequantize_model(model)
         config.pop("quantization", None)
         config.pop("quantization_config", None)
     draft = assignment.work / "final-model"
     shutil.rmtree(draft, ignore_errors=True)
-    save(draft, request["model"], model, tokenizer, config, donate_model=False)
+    save(draft, str(request.model), model, tokenizer, config, donate_model=False)
     assignment.report(phase="loading the fused model")
     result = _prove(draft, prompt, before)
-    files.replace_folder(draft, Path(request["target"]))
+    files.replace_folder(draft, request.target)
     return {"fused_layers": len(fused), **result}
 
 
@@ -83,4 +83,4 @@ def _logits(model: Any, tokens: list[int]) -> mx.array:
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, FusingRequest)

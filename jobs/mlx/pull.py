@@ -1,8 +1,4 @@
-"""The pulling child: a base model from the Hub (or a local folder), converted by mlx-lm, complete or absent.
-
-Request: `source` (Hub id or folder), `revision`, `target` (the final folder), `bits` (null: not
-quantised), `group_size`.
-"""
+"""The pulling child: a base model from the Hub or a folder, converted by mlx-lm, complete or absent."""
 
 from __future__ import annotations
 
@@ -17,11 +13,12 @@ from jobs.children import entry
 from jobs.children.entry import Assignment
 from jobs.errors import NetworkError, OperatorError
 from jobs.fs import files
+from jobs.mlx.requests import PullingRequest
 
 PROBE = [{"role": "user", "content": "Hello"}]
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[PullingRequest]) -> dict[str, Any]:
     """Download, convert, check that it loads and has a chat template, then put it in its place.
 
     Raises:
@@ -29,24 +26,24 @@ def run(assignment: Assignment) -> dict[str, Any]:
         OperatorError: There is no such model, or it cannot hold a conversation.
     """
     request = assignment.payload
-    assignment.report(phase=f"fetching {request['source']}")
-    source = _fetched(request["source"], request["revision"])
+    assignment.report(phase=f"fetching {request.source}")
+    source = _fetched(request.source, request.revision)
     draft = assignment.work / "model"
     shutil.rmtree(draft, ignore_errors=True)
     assignment.report(phase="converting")
     convert(
         str(source),
         str(draft),
-        quantize=request["bits"] is not None,
-        q_bits=request["bits"],
-        q_group_size=request["group_size"],
+        quantize=request.bits is not None,
+        q_bits=request.bits,
+        q_group_size=request.group_size,
     )
-    _check(draft, request["source"])
-    files.private_folder(Path(request["target"]).parent)
-    files.replace_folder(draft, Path(request["target"]))
+    _check(draft, request.source)
+    files.private_folder(request.target.parent)
+    files.replace_folder(draft, request.target)
     return {
-        "target": request["target"],
-        "bytes": sum(path.stat().st_size for path in files.files_below(Path(request["target"]))),
+        "target": str(request.target),
+        "bytes": sum(path.stat().st_size for path in files.files_below(request.target)),
     }
 
 
@@ -94,4 +91,4 @@ def _line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, PullingRequest)

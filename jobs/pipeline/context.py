@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from config.settings import Settings
 from jobs import diagnosis
 from jobs.children import life, parent
@@ -58,7 +60,7 @@ class Job:
                 raise
 
     def child(
-        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+        self, module: str, payload: Struct | Mapping[str, Any], device: bool = True, part: str | None = None
     ) -> dict[str, Any]:
         """Have a child process do this step's heavy part; returns its result.
 
@@ -80,7 +82,7 @@ class Job:
         return parent.drive(task, self.progress, lambda: self._look(device))
 
     def task(
-        self, module: str, payload: Mapping[str, Any], device: bool = True, part: str | None = None
+        self, module: str, payload: Struct | Mapping[str, Any], device: bool = True, part: str | None = None
     ) -> Task:
         """What `child` has done, without doing it."""
         return Task(

@@ -1,17 +1,15 @@
 """Stage 1 of an earlier run, taken over where it would come out the same.
 
-The key covers all that stage 1's adapter depends on: base model, training data, the trainer's request
-and the code that trains. What is taken is copied (cloned where the file system can) and verified by the
-hashes the earlier run recorded.
+The key covers all that stage 1's adapter depends on: base model, training data, and the provider's
+fingerprint, which stands for its request and the code that trains. What is taken is copied (cloned where the
+file system can) and verified by the hashes the earlier run recorded.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jobs.fs import files
 from jobs.fs.copy import copy_file
@@ -20,31 +18,21 @@ from jobs.runs.manifest import Output
 from jobs.runs.status import RunStatus, StepStatus
 from jobs.runs.store import Run, RunStore
 
-CODE = Path(__file__).parents[1] / "mlx" / "training"
-PLACES = (
-    "model",
-    "data",
-    "adapters",
-    "metrics",
-    "resume_adapter_file",
-    "launch",  # how many processes share a batch is in `processes`
-)  # where things are, not what they are
 
-
-def key(job: Job, request: Mapping[str, Any]) -> str:
+def key(job: Job, provider: str, fingerprint: str) -> str:
     """Identifies what stage 1's training would come out as.
 
     Args:
         job: The training step.
-        request: The trainer's request.
+        provider: Who trains.
+        fingerprint: What the result depends on at the provider's, see `Translation`.
     """
     return files.sha256_json(
         {
             "base_model": job.manifest.provenance.base_model_sha256,
             "data": [output.sha256 for output in job.manifest.step("dataset_1").outputs],
-            "request": {name: value for name, value in request.items() if name not in PLACES},
-            "code": files.sha256_files(CODE, CODE.glob("*.py")),
-            "libraries": [metadata.version(name) for name in ("mlx", "mlx-lm")],
+            "provider": provider,
+            "fingerprint": fingerprint,
         }
     )
 

@@ -14,6 +14,14 @@ State = Literal["validating_files", "queued", "running", "succeeded", "failed", 
 
 
 @dataclass(frozen=True)
+class StartAdapter:
+    """The adapter file that a training goes on from, and its SHA-256."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Training:
     """One stage's training, as the chain wants it done; the provider knows how.
 
@@ -23,7 +31,7 @@ class Training:
         data: A training-data folder.
         adapters: Where the adapter goes.
         metrics: Where a line per report goes.
-        start_from: The adapter file to continue from, if any, and its SHA-256.
+        start_from: The adapter to go on from, if any.
         data_sha256: What is in `data`; a checkpoint of other data is then of other work.
     """
 
@@ -32,7 +40,7 @@ class Training:
     data: Path
     adapters: Path
     metrics: Path
-    start_from: tuple[Path, str] | None = None
+    start_from: StartAdapter | None = None
     data_sha256: str | None = None
 
 
@@ -61,6 +69,20 @@ class Verdict:
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a provider will really do with a job, in its own words.
+
+    Args:
+        parameters: Plain JSON values, for the record.
+        fingerprint: Identifies what comes out, as far as this provider decides it: the same configuration,
+            data and base model with the same fingerprint give the same adapter.
+    """
+
+    parameters: Mapping[str, Any]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -211,7 +233,6 @@ class Provider(Protocol):
     """A place that can train."""
 
     name: str
-    module: str
 
     def capabilities(self) -> Capabilities:
         """What this place can do."""
@@ -228,8 +249,8 @@ class Provider(Protocol):
         """
         ...
 
-    def translate(self, configuration: JobConfiguration, training: Training) -> dict[str, Any]:
-        """The request the provider's own code really gets; nothing else reaches it."""
+    def translate(self, configuration: JobConfiguration, training: Training) -> Translation:
+        """What will really be done; it is recorded before the start, and decides what can be used again."""
         ...
 
     def start(self, configuration: JobConfiguration, training: Training, workplace: Workplace) -> Handle:
@@ -248,6 +269,6 @@ class Provider(Protocol):
         """End the job behind a checkpoint; False if it does not run."""
         ...
 
-    def mismatches(self, request: Mapping[str, Any], adapters: Path) -> list[str]:
+    def mismatches(self, configuration: JobConfiguration, training: Training) -> list[str]:
         """Compare what was really used with what was asked for; empty if they are the same."""
         ...

@@ -42,10 +42,14 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Task]
     monkeypatch.setattr(parent, "ASK_SECONDS", 0.02)
 
     def build(
-        what: str = "answer", lock: Path | None = None, preload: Path | None = None, **more: Any
+        what: str = "answer",
+        lock: Path | None = None,
+        preload: Path | None = None,
+        module: str = "tiny_child",
+        **more: Any,
     ) -> Task:
         return Task(
-            module="tiny_child",
+            module=module,
             work=tmp_path / "work",
             payload={"what": what, "counter": str(tmp_path / "counter"), **more},
             log=tmp_path / "logs" / "run.log",

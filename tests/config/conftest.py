@@ -31,7 +31,7 @@ from jobs.findings.files.limits import limits_of
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job, Place, Skip
 from jobs.pipeline.steps import certify, dataset, fuse, parse, train, upload
-from jobs.providers.mlx.provider import Mlx
+from jobs.providers.mlx.request import training_request
 from jobs.providers.provider import Training
 from jobs.registry.gates import gates
 from jobs.runs.manifest import Output, Validation
@@ -76,8 +76,8 @@ class Edge:
     def request(self, step: Callable[[Job], Any], name: str, settings: Settings) -> dict[str, Any]:
         """The request that a step's child would get, without the names of this run's folders."""
 
-        def record(job: Job, module: str, payload: Mapping[str, Any], **options: Any) -> None:
-            raise Recorded(module, dict(payload))
+        def record(job: Job, module: str, payload: Any, **options: Any) -> None:
+            raise Recorded(module, job.task(module, payload).payload_json)
 
         job = self.job(settings, name)
         self.patch.setattr(Job, "child", record)
@@ -92,7 +92,7 @@ def translated(number: int) -> Observe:
     def observe(edge: Edge, settings: Settings) -> Any:
         at = Path("/nowhere")
         training = Training(stage=number, base_model=at, data=at, data_sha256="0", adapters=at, metrics=at)
-        return Mlx().translate(of_stage(settings, number), training)
+        return training_request(of_stage(settings, number), training)
 
     return observe
 

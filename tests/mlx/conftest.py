@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from config.job import of_stage
 from config.load import load
 from config.settings import Settings
 from jobs.children import parent
 from jobs.children.task import Task
-from jobs.providers.mlx.provider import Mlx
-from jobs.providers.provider import Training
+from jobs.mlx.toy_models.requests import ModelShape, TinyModelRequest
+from jobs.mlx.training.request import TrainingRequest
+from jobs.providers.mlx.request import training_request
+from jobs.providers.provider import StartAdapter, Training
 
 TEXT = "def check(origin, expected):\n    return origin == expected\nrequests==2.31.0\n```python\n" * 20
 
 
-def drive(module: str, work: Path, payload: dict[str, Any]) -> dict[str, Any]:
+def drive(module: str, work: Path, payload: Struct) -> dict[str, Any]:
     task = Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
     return parent.drive(task, lambda facts: None, lambda: False)
 
@@ -29,18 +32,15 @@ def drive(module: str, work: Path, payload: dict[str, Any]) -> dict[str, Any]:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "text.txt").write_text(TEXT)
-    payload = {
-        "out": str(folder / "model"),
-        "texts": [str(folder / "text.txt")],
-        "primer": [],
-        "primer_steps": 0,
-        "primer_rate": 1e-3,
-        "vocabulary": 320,
-        "hidden": 32,
-        "layers": 2,
-        "heads": 2,
-        "seed": 7,
-    }
+    payload = TinyModelRequest(
+        out=folder / "model",
+        texts=(folder / "text.txt",),
+        primer=(),
+        primer_steps=0,
+        primer_rate=1e-3,
+        shape=ModelShape(vocabulary=320, hidden=32, intermediate=128, layers=2, heads=2),
+        seed=7,
+    )
     drive("jobs.mlx.toy_models.tiny_model", folder / "work", payload)
     return folder / "model"
 
@@ -69,12 +69,12 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def request_for(tiny_model: Path, data: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def request_for(tiny_model: Path, data: Path, tmp_path: Path) -> Callable[..., TrainingRequest]:
     """The request the daemon would make, with some settings changed."""
 
     def build(
-        name: str, stage: int = 1, start: tuple[Path, str] | None = None, **changes: str
-    ) -> dict[str, Any]:
+        name: str, stage: int = 1, start: StartAdapter | None = None, **changes: str
+    ) -> TrainingRequest:
         training = Training(
             stage=stage,
             base_model=tiny_model,
@@ -84,7 +84,7 @@ def request_for(tiny_model: Path, data: Path, tmp_path: Path) -> Callable[..., d
             start_from=start,
         )
         (tmp_path / name).mkdir(exist_ok=True)
-        return Mlx().translate(of_stage(small_settings(**changes), stage), training)
+        return training_request(of_stage(small_settings(**changes), stage), training)
 
     return build
 
@@ -104,5 +104,5 @@ def small_settings(**changes: str) -> Settings:
 
 
 @pytest.fixture
-def run_child() -> Callable[[str, Path, dict[str, Any]], dict[str, Any]]:
+def run_child() -> Callable[[str, Path, Struct], dict[str, Any]]:
     return drive

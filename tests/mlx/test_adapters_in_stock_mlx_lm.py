@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from jobs.fs import files
+from jobs.mlx.requests import AnsweringModel, AnsweringRequest
+from jobs.mlx.training.request import TrainingRequest
 
 pytestmark = pytest.mark.slow
-Request = dict[str, Any]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
 EXTRA_TOKENS = 4
 
 
@@ -35,7 +37,7 @@ def stock_answer(model: Path, adapters: Path | None, question: str, limit: int) 
 def test_an_adapter_answers_the_same_in_mlx_lms_own_command(
     tiny_model: Path,
     data: Path,
-    request_for: Callable[..., Request],
+    request_for: Callable[..., TrainingRequest],
     run_child: RunChild,
     tmp_path: Path,
 ) -> None:
@@ -45,20 +47,21 @@ def test_an_adapter_answers_the_same_in_mlx_lms_own_command(
 
     training = request_for("trained", stage1__iters="60")
     run_child("jobs.mlx.training.train", tmp_path / "train-work", training)
-    adapters = Path(training["adapters"])
-    request: Request = {
-        "model": str(tiny_model),
-        "models": [
-            {"label": "base", "adapters": None, "sha256": None},
-            {"label": "stage1", "adapters": str(adapters), "sha256": "x"},
-        ],
-        "cases": str(data / "test.jsonl"),
-        "answers": str(tmp_path / "answers.jsonl"),
-        "max_cases": 2,
-        "extra_tokens": EXTRA_TOKENS,
-        "batch_size": 2,
-        "seed": 1,
-    }
+    adapters = training.adapters
+    request = AnsweringRequest(
+        model=tiny_model,
+        models=(
+            AnsweringModel(label="base", adapters=None, sha256=None),
+            AnsweringModel(label="stage1", adapters=adapters, sha256="x"),
+        ),
+        cases=data / "test.jsonl",
+        cases_sha256="x",
+        answers=tmp_path / "answers.jsonl",
+        max_cases=2,
+        extra_tokens=EXTRA_TOKENS,
+        batch_size=2,
+        seed=1,
+    )
     run_child("jobs.mlx.evaluate", tmp_path / "evaluate-work", request)
     answers = {
         (row["model"], row["index"]): row["text"] for row in files.read_jsonl(tmp_path / "answers.jsonl")

@@ -7,19 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.fs import files
+from jobs.mlx.requests import AnsweringModel, AnsweringRequest, FusingRequest, Message
+from jobs.mlx.training.request import TrainingRequest
 from jobs.runs.validation import check_full_model
 
 pytestmark = pytest.mark.slow
-Request = dict[str, Any]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RequestFor = Callable[..., TrainingRequest]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
+
+PROBE = (Message(role="user", content="Fix requests==2.31.0"),)
 
 
 @pytest.fixture
-def trained(request_for: Callable[..., Request], run_child: RunChild, tmp_path: Path) -> Path:
+def trained(request_for: RequestFor, run_child: RunChild, tmp_path: Path) -> Path:
     request = request_for(
         "trained",
         stage1__iters="120",
@@ -28,7 +34,7 @@ def trained(request_for: Callable[..., Request], run_child: RunChild, tmp_path: 
         ),
     )
     run_child("jobs.mlx.training.train", tmp_path / "train-work", request)
-    return Path(request["adapters"])
+    return request.adapters
 
 
 def plain_greedy(model: Any, prompt: list[int], stop: set[int], limit: int) -> list[int]:
@@ -105,19 +111,20 @@ def test_answers_that_do_not_fit_into_memory_are_asked_in_smaller_batches(
 def test_an_interrupted_evaluation_keeps_the_answers_it_has(
     tiny_model: Path, trained: Path, data: Path, run_child: RunChild, tmp_path: Path
 ) -> None:
-    request = {
-        "model": str(tiny_model),
-        "models": [
-            {"label": "base", "adapters": None, "sha256": None},
-            {"label": "stage1", "adapters": str(trained), "sha256": "x"},
-        ],
-        "cases": str(data / "test.jsonl"),
-        "answers": str(tmp_path / "answers.jsonl"),
-        "max_cases": None,
-        "extra_tokens": 4,
-        "batch_size": 2,
-        "seed": 1,
-    }
+    request = AnsweringRequest(
+        model=tiny_model,
+        models=(
+            AnsweringModel(label="base", adapters=None, sha256=None),
+            AnsweringModel(label="stage1", adapters=trained, sha256="x"),
+        ),
+        cases=data / "test.jsonl",
+        cases_sha256="x",
+        answers=tmp_path / "answers.jsonl",
+        max_cases=None,
+        extra_tokens=4,
+        batch_size=2,
+        seed=1,
+    )
     run_child("jobs.mlx.evaluate", tmp_path / "whole", request)
     whole = list(files.read_jsonl(tmp_path / "answers.jsonl"))
     assert [(row["model"], row["index"]) for row in whole] == [
@@ -147,14 +154,14 @@ def test_cases_are_drawn_with_the_seed() -> None:
 def test_a_fused_model_is_complete_loads_and_equals_base_plus_adapter(
     tiny_model: Path, trained: Path, run_child: RunChild, tmp_path: Path
 ) -> None:
-    request = {
-        "model": str(tiny_model),
-        "adapters": str(trained),
-        "adapter_sha256": "x",
-        "target": str(tmp_path / "final-model"),
-        "dequantize": False,
-        "probe": [{"role": "user", "content": "Fix requests==2.31.0"}],
-    }
+    request = FusingRequest(
+        model=tiny_model,
+        adapters=trained,
+        adapter_sha256="x",
+        target=tmp_path / "final-model",
+        dequantize=False,
+        probe=PROBE,
+    )
     result = run_child("jobs.mlx.fuse", tmp_path / "fuse-work", request)
     assert result["max_logit_difference"] < 1e-3
     assert result["fused_layers"] == 10
@@ -166,7 +173,7 @@ def test_a_fused_model_is_complete_loads_and_equals_base_plus_adapter(
 
 
 def test_a_quantised_base_fuses_with_and_without_its_quantisation(
-    tiny_model: Path, request_for: Callable[..., Request], run_child: RunChild, tmp_path: Path
+    tiny_model: Path, request_for: RequestFor, run_child: RunChild, tmp_path: Path
 ) -> None:
     from mlx_lm import load
     from mlx_lm.utils import quantize_model, save
@@ -174,18 +181,18 @@ def test_a_quantised_base_fuses_with_and_without_its_quantisation(
     model, tokenizer, config = load(str(tiny_model), return_config=True)
     model, config = quantize_model(model, config, group_size=32, bits=4)
     save(tmp_path / "q4", str(tiny_model), model, tokenizer, config)
-    request = request_for("q4-run")
-    request["model"] = str(tmp_path / "q4")
+    request = replace(request_for("q4-run"), model=tmp_path / "q4")
     run_child("jobs.mlx.training.train", tmp_path / "q4-work", request)
     for dequantize in (False, True):
         target = tmp_path / f"final-{dequantize}"
-        fuse = {
-            "model": str(tmp_path / "q4"),
-            "adapters": request["adapters"],
-            "target": str(target),
-            "dequantize": dequantize,
-            "probe": [{"role": "user", "content": "Fix requests==2.31.0"}],
-        }
+        fuse = FusingRequest(
+            model=tmp_path / "q4",
+            adapters=request.adapters,
+            adapter_sha256="x",
+            target=target,
+            dequantize=dequantize,
+            probe=PROBE,
+        )
         result = run_child("jobs.mlx.fuse", tmp_path / f"work-{dequantize}", fuse)
         assert ("quantization" in files.read_json(target / "config.json")) is not dequantize
         assert result["max_logit_difference"] < (1e-2 if dequantize else 5.0)

@@ -97,10 +97,10 @@ def test_a_run_is_asked_with_its_base_model_and_each_adapter_that_is_there(
     asked: list[dict[str, Any]] = []
 
     def answer(task: Task, *_: Any) -> dict[str, Any]:
-        asked.append(dict(task.payload))
+        asked.append(task.payload_json)
         assert task.module == answering.MODULE
         assert task.device_lock is not None
-        labels = [model["label"] for model in task.payload["models"]]
+        labels = [model["label"] for model in task.payload_json["models"]]
         lines = [
             {"model": label, "index": 0, "text": "x", "tokens": 1, "truncated": False} for label in labels
         ]

@@ -17,6 +17,7 @@ from jobs.children.task import DeviceBusy, Task
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.providers.mlx.provider import Mlx
+from jobs.providers.mlx.request import MODULE, training_request
 from jobs.providers.provider import Handle, JobStatus, Training, Workplace
 
 pytestmark = pytest.mark.slow
@@ -93,9 +94,9 @@ def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
     handle = Mlx().start(asked(), training, workplace)
     pid = life.living(workplace.work)
     task = Task(
-        module=Mlx.module,
+        module=MODULE,
         work=workplace.work,
-        payload=Mlx().translate(asked(), training),
+        payload=training_request(asked(), training),
         log=workplace.log,
         facts=workplace.facts,
         device_lock=workplace.device_lock,
@@ -196,8 +197,7 @@ def test_everything_a_job_can_say_reaches_the_live_objects(
     assert Mlx().validate(everything, training).errors == ()
     handle = Mlx().start(everything, training, workplace)
     status = wait(workplace.work, lambda seen: seen.status == "succeeded")
-    request = files.read_json(workplace.work / "request.json")["payload"]
-    assert Mlx().mismatches(request, training.adapters) == []
+    assert Mlx().mismatches(everything, training) == []
     config = files.read_json(training.adapters / "adapter_config.json")
     assert config["fine_tune_type"] == "dora"
     assert config["lora_parameters"] == {"rank": 3, "scale": 2.0, "dropout": 0.25, "keys": ["mlp.up_proj"]}

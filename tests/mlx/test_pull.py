@@ -12,14 +12,15 @@ import pytest
 
 from jobs.errors import NetworkError, OperatorError
 from jobs.fs import files
+from jobs.mlx.requests import PullingRequest
 from jobs.runs.validation import check_full_model
 
 pytestmark = pytest.mark.slow
-RunChild = Callable[[str, Path, dict[str, Any]], dict[str, Any]]
+RunChild = Callable[[str, Path, PullingRequest], dict[str, Any]]
 
 
-def request(source: str, target: Path, bits: int | None = 4) -> dict[str, Any]:
-    return {"source": source, "revision": None, "target": str(target), "bits": bits, "group_size": 32}
+def request(source: str, target: Path, bits: int | None = 4) -> PullingRequest:
+    return PullingRequest(source=source, revision=None, target=target, bits=bits, group_size=32)
 
 
 def test_a_pulled_model_is_quantised_complete_and_loads(

@@ -17,6 +17,7 @@ from jobs.fs import files
 from jobs.pipeline.context import Job, Place
 from jobs.pipeline.steps import train
 from jobs.providers.mlx.provider import Mlx
+from jobs.providers.mlx.request import MODULE, training_request
 from jobs.providers.provider import Handle
 from jobs.runs.manifest import Output
 from jobs.runs.store import Run
@@ -48,8 +49,8 @@ def prepared(
             (run.folder.stage1.training_data / f"{name}.jsonl").write_text(f'{{"part": "{name}"}}\n')
         return Job(run, settings, Place(settings.paths.models_dir, state_dir(settings)), "train_1")
 
-    def started(job: Job, module: str, payload: Mapping[str, Any], **options: Any) -> None:
-        raise Started(module, dict(payload))
+    def started(job: Job, module: str, payload: Any, **options: Any) -> None:
+        raise Started(module, payload)
 
     monkeypatch.setattr(Job, "child", started)
     return build
@@ -60,10 +61,10 @@ def test_a_run_is_asked_for_as_a_job_and_its_handle_outlives_the_daemon(prepared
     with pytest.raises(Started) as caught:
         train.run(job, stage=1)
     module, request = caught.value.args
-    assert module == Mlx.module
+    assert module == MODULE
     training = train._training(job, 1)
     asked = of_stage(job.settings, 1, str(training.base_model), train._data(training.data))
-    assert request == Mlx().translate(asked, training)
+    assert request == training_request(asked, training)
     handle = Handle.load(job.folder.work("train_1"))
     assert handle is not None
     assert (handle.provider, handle.id) == ("mlx", job.task(module, request).key)
@@ -106,5 +107,5 @@ def test_a_quantised_base_is_told_from_its_files(prepared: Prepared, base_model:
     assert base_models.is_complete(job.place.base_models, job.settings.base_model.name)
     with pytest.raises(Started) as caught:
         train.run(job, stage=1)
-    assert caught.value.args[1]["params"]["fine_tune_type"] == "lora"
+    assert caught.value.args[1].params.fine_tune_type == "lora"
     assert job.run.manifest.stage1.training_params["method"] == "qlora"

@@ -11,13 +11,15 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from config.job import JobConfiguration, fields, read
+from config.job import fields, read
 from config.load import default_values
+from jobs.children.request import to_json
 from jobs.errors import NotFoundError
 from jobs.fs import files
 from jobs.providers.known import PROVIDERS, named
 from jobs.providers.mlx.parameters import MlxParameters
 from jobs.providers.mlx.provider import Mlx
+from jobs.providers.mlx.request import training_request
 from jobs.providers.provider import Training, Verdict
 
 WriteWeights = Callable[..., Path]
@@ -188,6 +190,11 @@ def values_for(key: str | None, given: Any, training: Training) -> dict[str, Any
     return values
 
 
+def request_for(values: dict[str, Any], training: Training) -> dict[str, Any]:
+    """The request that the trainer gets, as JSON."""
+    return to_json(training_request(read(values), training))
+
+
 def keys(problems: tuple[Any, ...]) -> set[str]:
     return {problem.key for problem in problems}
 
@@ -208,11 +215,11 @@ def of_kind(kind: type) -> list[Any]:
 def test_what_is_honoured_is_in_the_trainers_request(key: str, fate: Reaches, training: Training) -> None:
     values = values_for(key, fate.given, training)
     assert Mlx().validate(values, training).errors == ()
-    request = Mlx().translate(read(values), training)
+    request = request_for(values, training)
     expected = str(training.base_model) if fate.value == "{base}" else fate.value
     assert found(request, fate.place) == expected
     if (key, None) in FATES:  # where there is a choice, one of its options is the default
-        plain = Mlx().translate(read(values_for(None, None, training)), training)
+        plain = request_for(values_for(None, None, training), training)
         assert found(plain, fate.place) != expected
 
 
@@ -234,8 +241,8 @@ def test_what_is_harmless_is_a_warning_and_changes_nothing(
     verdict = Mlx().validate(values, training)
     assert verdict.errors == ()
     assert key in keys(verdict.warnings)
-    plain = Mlx().translate(read(values_for(None, None, training)), training)
-    assert Mlx().translate(read(values), training) == plain
+    plain = request_for(values_for(None, None, training), training)
+    assert request_for(values, training) == plain
 
 
 @pytest.mark.parametrize(("key", "fate"), of_kind(AlwaysSo))
@@ -298,8 +305,8 @@ def changed(training: Training, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_no_checkpoints_and_no_evaluations_never_come(training: Training) -> None:
-    asked = read(changed(training, {"schedule.checkpoints": 0, "schedule.evaluations": 0}))
-    params = Mlx().translate(asked, training)["params"]
+    changes = {"schedule.checkpoints": 0, "schedule.evaluations": 0}
+    params = request_for(changed(training, changes), training)["params"]
     assert (params["save_every"], params["steps_per_eval"]) == (21, 21)
 
 
@@ -311,7 +318,7 @@ def test_qlora_needs_a_quantised_base_and_full_an_unquantised_one(training: Trai
         values["method"] = {"type": method}
         assert keys(Mlx().validate(values, training).errors) == errors
     values["method"] = {"type": "qlora"}
-    assert Mlx().translate(read(values), training)["params"]["fine_tune_type"] == "lora"  # mlx-lm's word
+    assert request_for(values, training)["params"]["fine_tune_type"] == "lora"  # mlx-lm's word
 
 
 def test_a_full_training_of_16_bit_weights_is_warned_of(training: Training) -> None:
@@ -374,6 +381,6 @@ def test_a_provider_is_found_by_its_name() -> None:
 
 
 def test_what_a_job_does_not_say_has_the_settings_default(training: Training) -> None:
-    request = Mlx().translate(JobConfiguration.model_validate(values_for(None, None, training)), training)
+    request = request_for(values_for(None, None, training), training)
     assert request["seed"] == default_values()["seed"]
     assert request["params"]["num_layers"] == default_values()["training"]["num_layers"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +22,7 @@ from jobs.evaluation.answering import MODULE, Answered, Exam, Examinee, sit
 from jobs.evaluation.cases import load_cases
 from jobs.evaluation.report import RESULTS_NAME, write_results
 from jobs.fs import files
+from jobs.mlx.requests import AnsweringRequest
 from jobs.registry.catalogue import find_model
 
 COLUMNS = ("model", "cases", "exact", "95 %", "normalised", "similarity", "BLEU-4", "parses", "copied", "cut")
@@ -125,7 +125,7 @@ def _home(cli: CliContext, candidates: Candidates, data: Path) -> Path:
     return cli.files.evaluations / files.sha256_json(facts)[:16]
 
 
-def _drive(cli: CliContext, home: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def _drive(cli: CliContext, home: Path, request: AnsweringRequest) -> dict[str, Any]:
     task = Task(
         module=MODULE,
         work=home / "child",

@@ -26,6 +26,7 @@ from jobs.children import entry
 from jobs.children.entry import Assignment
 from jobs.fs import files
 from jobs.mlx.toy_models import induction_heads
+from jobs.mlx.toy_models.requests import CopyModelRequest
 from jobs.mlx.toy_models.tiny_model import CHATML, END, START, STOP, model_config
 from jobs.mlx.training.batches import Batches, Size, assemble, padded
 from jobs.mlx.training.examples import Encoded, Examples, open_examples
@@ -44,12 +45,8 @@ PIECES = (
 )
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[CopyModelRequest]) -> dict[str, Any]:
     """Build the model folder `out`.
-
-    Request: `out`, `texts` (a JSONL file of conversations that the tokenizer learns from), `primer` (one that
-    the weights learn from, once through), `vocabulary`, `hidden`, `intermediate`, `layers`, `heads`, `rate`,
-    `copying_steps` (at most, before the primer), `tokens` (padded tokens a batch), `max_seq_length`, `seed`.
 
     Returns:
         Its size, the primer's steps, first and last loss in nats per answer token, the seconds.
@@ -58,20 +55,20 @@ def run(assignment: Assignment) -> dict[str, Any]:
     draft = assignment.work / "model"
     shutil.rmtree(draft, ignore_errors=True)
     files.private_folder(draft)
-    tokenizer = build_tokenizer(_contents(Path(request["texts"])), request["vocabulary"])
+    tokenizer = build_tokenizer(_contents(request.texts), request.shape.vocabulary)
     tokenizer.save_pretrained(draft)
-    mx.random.seed(request["seed"])
-    config = {**model_config(request, tokenizer), "intermediate_size": request["intermediate"]}
+    mx.random.seed(request.seed)
+    config = model_config(request.shape, tokenizer)
     model = olmo2.Model(olmo2.ModelArgs.from_dict(config))
-    induction_heads.lay(model, request["seed"])
+    induction_heads.lay(model, request.seed)
     examples = open_examples(
-        Path(request["primer"]), tokenizer, assignment.work, request["max_seq_length"], mask_prompt=True
+        request.primer, tokenizer, assignment.work, request.max_seq_length, mask_prompt=True
     )
     copying, losses = _prime(assignment, model, examples)
     save_model(draft, model)
     save_config(config, draft / "config.json")
-    files.private_folder(Path(request["out"]).parent)
-    files.replace_folder(draft, Path(request["out"]))
+    files.private_folder(request.out.parent)
+    files.replace_folder(draft, request.out)
     return {
         "parameters": sum(value.size for _, value in tree_flatten(model.parameters())),
         "vocabulary": len(tokenizer),
@@ -115,13 +112,15 @@ def _contents(path: Path) -> Iterator[str]:
             yield message["content"]
 
 
-def _prime(assignment: Assignment, model: Any, examples: Examples) -> tuple[list[float], list[float]]:
+def _prime(
+    assignment: Assignment[CopyModelRequest], model: Any, examples: Examples
+) -> tuple[list[float], list[float]]:
     """Losses of the first lesson, random copies, and of the second, the primer with more of those."""
     request, loss = assignment.payload, AnswerLoss(model)
-    rng = np.random.default_rng(request["seed"])
-    copies = _random_copies(rng, model.args.vocab_size, request["tokens"])
+    rng = np.random.default_rng(request.seed)
+    copies = _random_copies(rng, model.args.vocab_size, request.tokens)
     texts = list(_order(examples, request))
-    rate = request["rate"]
+    rate = request.rate
     warm = mlx.optimizers.linear_schedule(0.0, rate, WARM_UP)
     step = _Step(model, loss, mlx.optimizers.join_schedules([warm, lambda _: mx.array(rate)], [WARM_UP]))
     first = _learn_to_copy(assignment, step, copies)
@@ -155,20 +154,20 @@ class _Step:
 
 
 def _learn_to_copy(
-    assignment: Assignment, step: _Step, copies: Iterator[tuple[mx.array, ...]]
+    assignment: Assignment[CopyModelRequest], step: _Step, copies: Iterator[tuple[mx.array, ...]]
 ) -> list[float]:
     """Until the copies are right, or `copying_steps` are over."""
     losses: list[float] = []
-    for number in range(1, assignment.payload["copying_steps"] + 1):
+    for number in range(1, assignment.payload.copying_steps + 1):
         losses.append(step(next(copies)))
         if number % REPORT_EVERY == 0:
-            _report(assignment, "copying", (number, assignment.payload["copying_steps"]), losses)
+            _report(assignment, "copying", (number, assignment.payload.copying_steps), losses)
             if float(np.mean(losses[-REPORT_EVERY:])) < COPIED:
                 break
     return losses
 
 
-def _report(assignment: Assignment, phase: str, place: tuple[int, int], losses: list[float]) -> None:
+def _report(assignment: Assignment[Any], phase: str, place: tuple[int, int], losses: list[float]) -> None:
     recent = float(np.mean(losses[-REPORT_EVERY:]))
     assignment.report(phase=phase, iteration=place[0], iterations=place[1], train_loss=recent)
 
@@ -189,13 +188,13 @@ def _random_copies(rng: np.random.Generator, vocabulary: int, tokens: int) -> It
         yield tuple(mx.array(array) for array in assemble(rows))
 
 
-def _order(examples: Examples, request: dict[str, Any]) -> Iterator[tuple[mx.array, ...]]:
+def _order(examples: Examples, request: CopyModelRequest) -> Iterator[tuple[mx.array, ...]]:
     """Once through all of them, in a shuffled order."""
-    iterator = Batches(Size(1, request["tokens"]), request["seed"], 0, lambda step: None)
+    iterator = Batches(Size(1, request.tokens), request.seed, 0, lambda step: None)
     count = len(list(iterator(examples)))
     for _, batch in zip(range(count), iterator(examples, loop=True), strict=False):
         yield batch
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, CopyModelRequest)

@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerFast
 from jobs.children import entry
 from jobs.children.entry import Assignment
 from jobs.fs import files
+from jobs.mlx.toy_models.requests import ModelShape, TinyModelRequest
 
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 CHATML = (
@@ -36,11 +37,8 @@ PRIMER_LENGTH = 128
 PRIMER_BATCH = 2
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[TinyModelRequest]) -> dict[str, Any]:
     """Build the model folder `out`.
-
-    Request: `out`, `texts` (files the tokenizer learns from), `primer` (files the weights learn from),
-    `primer_steps`, `vocabulary`, `hidden`, `layers`, `heads`, `seed`.
 
     Returns:
         Its size, and the primer's first and last loss in nats per token (null without a primer).
@@ -49,16 +47,16 @@ def run(assignment: Assignment) -> dict[str, Any]:
     draft = assignment.work / "model"
     shutil.rmtree(draft, ignore_errors=True)
     files.private_folder(draft)
-    tokenizer = build_tokenizer(_texts(request["texts"]), request["vocabulary"])
+    tokenizer = build_tokenizer(_texts(request.texts), request.shape.vocabulary)
     tokenizer.save_pretrained(draft)
-    mx.random.seed(request["seed"])
-    config = model_config(request, tokenizer)
+    mx.random.seed(request.seed)
+    config = model_config(request.shape, tokenizer)
     model = olmo2.Model(olmo2.ModelArgs.from_dict(config))
-    losses = _prime(assignment, model, tokenizer) if request["primer_steps"] else []
+    losses = _prime(assignment, model, tokenizer) if request.primer_steps else []
     save_model(draft, model)
     save_config(config, draft / "config.json")
-    files.private_folder(Path(request["out"]).parent)
-    files.replace_folder(draft, Path(request["out"]))
+    files.private_folder(request.out.parent)
+    files.replace_folder(draft, request.out)
     parameters = sum(value.size for _, value in mlx.utils.tree_flatten(model.parameters()))
     return {
         "parameters": parameters,
@@ -85,15 +83,15 @@ def build_tokenizer(texts: Iterator[str], vocabulary: int) -> PreTrainedTokenize
     return fast
 
 
-def model_config(request: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def model_config(shape: ModelShape, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """The model's config.json."""
     return {
         "model_type": "olmo2",
         "architectures": ["Olmo2ForCausalLM"],
-        "hidden_size": request["hidden"],
-        "num_hidden_layers": request["layers"],
-        "intermediate_size": 4 * request["hidden"],
-        "num_attention_heads": request["heads"],
+        "hidden_size": shape.hidden,
+        "num_hidden_layers": shape.layers,
+        "intermediate_size": shape.intermediate,
+        "num_attention_heads": shape.heads,
         "rms_norm_eps": 1e-6,
         "vocab_size": len(tokenizer),
         "max_position_embeddings": 4096,
@@ -103,26 +101,28 @@ def model_config(request: dict[str, Any], tokenizer: PreTrainedTokenizerFast) ->
     }
 
 
-def _texts(paths: Sequence[str]) -> Iterator[str]:
+def _texts(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
-        text = Path(path).read_text(encoding="utf-8")
-        if path.endswith(".jsonl"):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".jsonl":
             for line in text.splitlines():
                 yield from (value for value in json.loads(line).values() if isinstance(value, str))
         else:
             yield text
 
 
-def _prime(assignment: Assignment, model: Any, tokenizer: PreTrainedTokenizerFast) -> list[float]:
+def _prime(
+    assignment: Assignment[TinyModelRequest], model: Any, tokenizer: PreTrainedTokenizerFast
+) -> list[float]:
     request = assignment.payload
     tokens = np.array(
-        [token for text in _texts(request["primer"]) for token in tokenizer.encode(text)], np.int32
+        [token for text in _texts(request.primer) for token in tokenizer.encode(text)], np.int32
     )
-    chance = np.random.default_rng(request["seed"])
-    optimizer = mlx.optimizers.AdamW(learning_rate=request["primer_rate"])
+    chance = np.random.default_rng(request.seed)
+    optimizer = mlx.optimizers.AdamW(learning_rate=request.primer_rate)
     step = nn.value_and_grad(model, _next_token_loss)
     losses = []
-    for number in range(1, request["primer_steps"] + 1):
+    for number in range(1, request.primer_steps + 1):
         starts = chance.integers(0, len(tokens) - PRIMER_LENGTH - 1, PRIMER_BATCH)
         batch = mx.array(np.stack([tokens[start : start + PRIMER_LENGTH + 1] for start in starts]))
         loss, gradient = step(model, batch)
@@ -130,7 +130,7 @@ def _prime(assignment: Assignment, model: Any, tokenizer: PreTrainedTokenizerFas
         mx.eval(model.parameters(), optimizer.state)
         losses.append(loss.item())
         assignment.report(
-            phase="primer", iteration=number, iterations=request["primer_steps"], train_loss=losses[-1]
+            phase="primer", iteration=number, iterations=request.primer_steps, train_loss=losses[-1]
         )
     return losses
 
@@ -140,4 +140,4 @@ def _next_token_loss(model: Any, tokens: mx.array) -> mx.array:
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, TinyModelRequest)

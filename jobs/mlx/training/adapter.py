@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -12,21 +11,21 @@ from mlx_lm.tuner.dora import DoRALinear
 from mlx_lm.tuner.lora import LoRALinear
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
+from jobs.children.request import to_json
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
+from jobs.mlx.training.request import LoraShape, Parameters
 
 LAYERS = (LoRALinear, DoRALinear)
 QUANTISED = (nn.QuantizedLinear, nn.QuantizedEmbedding)
 
 
-def prepare(model: nn.Module, params: dict[str, Any]) -> list[tuple[str, nn.Module]]:
+def prepare(model: nn.Module, params: Parameters) -> list[tuple[str, nn.Module]]:
     """Freeze all of the model that is not trained, and put LoRA or DoRA layers into it.
 
     Args:
         model: An mlx-lm model.
-        params: `fine_tune_type` (lora, dora, full), `num_layers` (blocks from the last; -1 means all, for
-            full with embeddings and output layer), `lora_parameters` (`rank`, `scale` = alpha / rank,
-            `dropout`, `keys` relative to a block).
+        params: What is trained; all blocks of a full training include embeddings and output layer.
 
     Returns:
         Every LoRA or DoRA layer with its name.
@@ -35,16 +34,16 @@ def prepare(model: nn.Module, params: dict[str, Any]) -> list[tuple[str, nn.Modu
         OperatorError: More blocks were asked for than there are, no layer has such a name, or the weights
             themselves cannot be trained.
     """
-    num_layers = params["num_layers"]
+    num_layers, lora = params.num_layers, params.lora_parameters
     if num_layers > len(model.layers):
         raise OperatorError(
             f"training.num_layers is {num_layers}, but the model has {len(model.layers)} blocks."
         )
     model.freeze()
-    if params["fine_tune_type"] == "full":
+    if lora is None:
         _unfreeze(model, num_layers)
         return []
-    return _add_layers(model, params["fine_tune_type"] == "dora", num_layers, params["lora_parameters"])
+    return _add_layers(model, params.fine_tune_type == "dora", num_layers, lora)
 
 
 def _unfreeze(model: nn.Module, num_layers: int) -> None:
@@ -58,11 +57,11 @@ def _unfreeze(model: nn.Module, num_layers: int) -> None:
 
 
 def _add_layers(
-    model: nn.Module, dora: bool, num_layers: int, lora: dict[str, Any]
+    model: nn.Module, dora: bool, num_layers: int, lora: LoraShape
 ) -> list[tuple[str, nn.Module]]:
-    linear_to_lora_layers(model, num_layers, lora, use_dora=dora)
+    linear_to_lora_layers(model, num_layers, to_json(lora), use_dora=dora)
     layers = lora_layers(model)
-    missing = [key for key in lora["keys"] if not any(name.endswith("." + key) for name, _ in layers)]
+    missing = [key for key in lora.keys if not any(name.endswith("." + key) for name, _ in layers)]
     if missing:
         raise OperatorError(
             f"No layer of the model is called {', '.join(missing)}.",
@@ -99,7 +98,7 @@ def linear_names(model: nn.Module) -> list[str]:
     return sorted(found)
 
 
-def lora_as_built(model: nn.Module) -> dict[str, Any] | None:
+def lora_as_built(model: nn.Module) -> LoraShape | None:
     """The LoRA settings read from the live layers; None where there are none.
 
     Raises:
@@ -115,7 +114,7 @@ def lora_as_built(model: nn.Module) -> dict[str, Any] | None:
         raise ChildFailed(f"LoRA layers differ: {sorted(seen)}")
     rank, scale, dropout = seen.pop()
     keys = sorted({name.split(".", 3)[3] if name.startswith("model.layers.") else name for name, _ in layers})
-    return {"rank": rank, "scale": scale, "dropout": dropout, "keys": keys}
+    return LoraShape(rank=rank, scale=scale, dropout=dropout, keys=tuple(keys))
 
 
 def weights(model: nn.Module) -> dict[str, mx.array]:

@@ -21,6 +21,7 @@ from jobs.children import protocol
 from jobs.children.entry import Assignment
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
+from jobs.mlx.training.request import Launch, TrainingRequest
 
 LOOPBACK = "127.0.0.1"
 STOP = "stop"  # the first process looks for this file after each update
@@ -28,7 +29,7 @@ HOSTS = "hosts.json"
 PASSED_ON = ("LD_PRELOAD", "TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_TELEMETRY", "PYTHONUNBUFFERED")
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[TrainingRequest]) -> dict[str, Any]:
     """Train in as many processes as there are hosts.
 
     Returns:
@@ -37,18 +38,18 @@ def run(assignment: Assignment) -> dict[str, Any]:
     Raises:
         SystemExit: The training was asked to end, and has, behind a checkpoint.
     """
-    launch, work = assignment.payload["launch"], assignment.work
+    launch, work = assignment.payload.launch, assignment.work
     for stale in (work / STOP, *work.glob("outcome-*.json")):
         stale.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, lambda number, frame: (work / STOP).touch())
-    if launch["backend"] == "mpi" and shutil.which("mpirun") is None:
+    if launch.backend == "mpi" and shutil.which("mpirun") is None:
         raise OperatorError(
             "training.launch_backend is mpi, and there is no mpirun in the PATH.",
             "Install an MPI on every host, or set training.launch_backend: ring.",
         )
-    files.write_json(work / HOSTS, host_entries(launch["hosts"]))
+    files.write_json(work / HOSTS, host_entries(launch.hosts))
     _launcher(_arguments(launch, work))
-    return _result(work, len(launch["hosts"]))
+    return _result(work, len(launch.hosts))
 
 
 def host_entries(hosts: Sequence[str]) -> list[dict[str, Any]]:
@@ -93,12 +94,12 @@ def _is_ours(address: str) -> bool:
     return True
 
 
-def _arguments(launch: dict[str, Any], work: Path) -> list[str]:
+def _arguments(launch: Launch, work: Path) -> list[str]:
     passed_on = [f"--env={name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
     return [
-        f"--backend={launch['backend']}",
+        f"--backend={launch.backend}",
         f"--hostfile={work / HOSTS}",
-        f"--starting-port={launch['port']}",
+        f"--starting-port={launch.port}",
         *passed_on,
         "--",
         *(sys.executable, "-P", "-m", "jobs.mlx.training.rank", str(work), str(os.getpid())),

@@ -14,22 +14,22 @@ from jobs.mlx.training.batches import Size, plan, share
 from jobs.mlx.training.checkpoint import restore_random
 from jobs.mlx.training.examples import Examples
 from jobs.mlx.training.group import Group
+from jobs.mlx.training.request import MemoryLimits
 
 GB = 10**9
 SIGNS = ("malloc", "out of memory", "unable to allocate", "insufficient memory", "outofmemory", "bad_alloc")
 
 
-def set_limits(limits: dict[str, float | None]) -> None:
-    """Apply `memory_limit_gb`, `cache_limit_gb`, `wired_limit_gb` (10**9 bytes each; null leaves it)."""
-    setters = {
-        "memory_limit_gb": mx.set_memory_limit,
-        "cache_limit_gb": mx.set_cache_limit,
-        "wired_limit_gb": mx.set_wired_limit,
-    }
-    for name, setter in setters.items():
-        value = limits[name]
-        if value is not None and not (name == "wired_limit_gb" and not mx.metal.is_available()):
-            setter(int(value * GB))
+def set_limits(limits: MemoryLimits) -> None:
+    """Apply the limits; what is None stays as it is, and only Apple's GPU has wired memory."""
+    wired = limits.wired_limit_gb if mx.metal.is_available() else None
+    for limit, apply in (
+        (limits.memory_limit_gb, mx.set_memory_limit),
+        (limits.cache_limit_gb, mx.set_cache_limit),
+        (wired, mx.set_wired_limit),
+    ):
+        if limit is not None:
+            apply(int(limit * GB))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

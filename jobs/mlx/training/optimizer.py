@@ -6,6 +6,7 @@ from typing import Any
 
 import mlx.optimizers as optim
 
+from jobs.mlx.training.request import Parameters
 from jobs.mlx.training.schedule import learning_rate
 
 
@@ -22,17 +23,18 @@ class ClippedAdamW(optim.AdamW):
         return super().apply_gradients(clipped, parameters)
 
 
-def build(params: dict[str, Any], iterations: int, factor: float = 1.0) -> Any:
+def build(params: Parameters, iterations: int, accumulation: int, factor: float = 1.0) -> Any:
     """The optimizer of a training.
 
     Args:
-        params: The request's `params`.
+        params: How is trained.
         iterations: Batches in all; with accumulation there are fewer updates.
+        accumulation: Batches per update, which may be more than were asked for.
         factor: Below 1 after the loss had become no number.
     """
-    updates = max(1, iterations // params["grad_accumulation_steps"])
-    rate = learning_rate({**params, "learning_rate": params["learning_rate"] * factor}, updates)
-    options = {"learning_rate": rate, "weight_decay": params["weight_decay"]}
-    if params["max_gradient_norm"] is None:
+    updates = max(1, iterations // accumulation)
+    rate = learning_rate(params.learning_rate * factor, params.lr_schedule, updates)
+    options = {"learning_rate": rate, "weight_decay": params.weight_decay}
+    if params.max_gradient_norm is None:
         return optim.AdamW(**options)
-    return ClippedAdamW(params["max_gradient_norm"], **options)
+    return ClippedAdamW(params.max_gradient_norm, **options)

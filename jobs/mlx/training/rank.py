@@ -21,6 +21,7 @@ from jobs.fs import files, locks
 from jobs.fs.locks import Holder
 from jobs.mlx.training import launch, train
 from jobs.mlx.training.group import join
+from jobs.mlx.training.request import TrainingRequest
 
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the training child is gone
 RING = "[ring]"  # how mlx marks its errors of the connection
@@ -32,13 +33,12 @@ def main() -> None:
     """Train, leave an outcome, and exit."""
     work, parent = Path(sys.argv[1]), int(sys.argv[2])
     request = files.read_json(work / protocol.REQUEST)
-    payload = request["payload"]
-    _end_with(work, parent, payload["launch"]["backend"])
+    _end_with(work, parent, request["payload"]["launch"]["backend"])
     # All of a rank's failures, also of joining, belong into its outcome.
     rank = int(os.environ.get("MLX_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")))
-    assignment = _own(Assignment(work, payload, Path(request["log"]), request["facts"]), rank)
+    assignment = _own(entry.assignment_in(request, work), rank)
     try:
-        outcome = entry.attempt(_train, assignment)
+        outcome = entry.attempt(_train, TrainingRequest, assignment)
     except SystemExit:  # asked to stop: no outcome, the work goes on from its checkpoint
         _leave(0)
     if outcome["status"] == "failed" or rank == 0:
@@ -53,7 +53,7 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _own(assignment: Assignment, rank: int) -> Assignment:
+def _own(assignment: Assignment[dict[str, Any]], rank: int) -> Assignment[dict[str, Any]]:
     """What this process reads and writes: the first has the child's folder and the run's log."""
     if rank == 0:
         return assignment
@@ -62,10 +62,10 @@ def _own(assignment: Assignment, rank: int) -> Assignment:
     return replace(assignment, work=work, payload=payload, log=work / "log.jsonl")
 
 
-def _train(assignment: Assignment) -> dict[str, Any]:
-    wanted = assignment.payload["launch"]
+def _train(assignment: Assignment[TrainingRequest]) -> dict[str, Any]:
+    wanted = assignment.payload.launch
     try:
-        group = join(wanted["backend"], len(wanted["hosts"]))
+        group = join(wanted.backend, len(wanted.hosts))
         if group.leads:
             _take_the_lead(assignment.work)
         group.wait()

@@ -42,7 +42,7 @@ class Reports(TrainingCallback):
         every: Iterations per report, counted from the very first, so that a resume changes no report.
     """
 
-    def __init__(self, assignment: Assignment, metrics: Path, span: tuple[int, int], every: int) -> None:
+    def __init__(self, assignment: Assignment[Any], metrics: Path, span: tuple[int, int], every: int) -> None:
         start, iterations = span
         self.assignment = assignment
         self.metrics = metrics

@@ -17,6 +17,7 @@ from jobs.mlx.training.examples import Examples, open_examples
 from jobs.mlx.training.group import Group
 from jobs.mlx.training.loss import AnswerLoss
 from jobs.mlx.training.reports import Reports
+from jobs.mlx.training.request import Parameters, TrainingRequest
 
 SETBACK = "setback.json"
 
@@ -29,7 +30,7 @@ class Session:
     budget puts more examples into a batch.
     """
 
-    assignment: Assignment
+    assignment: Assignment[TrainingRequest]
     model: Any
     loss: AnswerLoss
     optimizer: Any
@@ -42,14 +43,14 @@ class Session:
     group: Group
 
     @property
-    def request(self) -> dict[str, Any]:
+    def request(self) -> TrainingRequest:
         """What was asked for."""
         return self.assignment.payload
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> Parameters:
         """The training parameters that were asked for."""
-        return dict(self.request["params"])
+        return self.request.params
 
     @property
     def draft(self) -> Path:
@@ -57,31 +58,31 @@ class Session:
         return self.assignment.work / "adapters"
 
 
-def open_session(assignment: Assignment, group: Group) -> Session:
+def open_session(assignment: Assignment[TrainingRequest], group: Group) -> Session:
     """Load everything, find the batch size that fits, and take up the last checkpoint if there is one."""
     common = assignment.work if group.leads else assignment.work.parent  # where the first process writes
-    request, params = assignment.payload, assignment.payload["params"]
-    memory.set_limits(params["memory"])
-    mx.random.seed(request["seed"])
-    model, tokenizer = load_model(request["model"])
+    request, params = assignment.payload, assignment.payload.params
+    memory.set_limits(params.memory)
+    mx.random.seed(request.seed)
+    model, tokenizer = load_model(str(request.model))
     layers = adapter.prepare(model, params)
-    if request["resume_adapter_file"]:
-        adapter.load_weights(model, Path(request["resume_adapter_file"]))
+    if request.start_from is not None:
+        adapter.load_weights(model, request.start_from.path)
     if not group.leads:  # the same start of the adapter, but a dropout of its own
-        mx.random.seed((group.rank << 32) | request["seed"])
+        mx.random.seed((group.rank << 32) | request.seed)
     loss = AnswerLoss(model)
     train, valid = (_examples(assignment, tokenizer, name) for name in ("train", "valid"))
     fitting = memory.fit(
-        Size(params["batch_size"], params["batch_tokens"]),
-        params["grad_accumulation_steps"],
+        Size(params.batch_size, params.batch_tokens),
+        params.grad_accumulation_steps,
         lambda size: memory.largest_batch_fits((model, loss), train, size, group),
     )
     iterations = iterations_for(params, train.lengths.tolist(), fitting)
     factor = setback_factor(common)
-    adamw = optimizer.build({**params, "grad_accumulation_steps": fitting.accumulation}, iterations, factor)
+    adamw = optimizer.build(params, iterations, fitting.accumulation, factor)
     position = _take_up(common, (model, adamw), group)
     start = position.step
-    reports = Reports(assignment, Path(request["metrics"]), (start, iterations), params["steps_per_report"])
+    reports = Reports(assignment, request.metrics, (start, iterations), params.steps_per_report)
     reports.go_back(position)
     assignment.say(
         "training begins", lora_layers=len(layers), start=start, iterations=iterations, examples=len(train)
@@ -89,22 +90,22 @@ def open_session(assignment: Assignment, group: Group) -> Session:
     return Session(assignment, model, loss, adamw, train, valid, fitting, iterations, reports, factor, group)
 
 
-def _examples(assignment: Assignment, tokenizer: Any, name: str) -> Examples:
-    request, params = assignment.payload, assignment.payload["params"]
+def _examples(assignment: Assignment[TrainingRequest], tokenizer: Any, name: str) -> Examples:
+    request = assignment.payload
     return open_examples(
-        Path(request["data"]) / f"{name}.jsonl",
+        request.data / f"{name}.jsonl",
         tokenizer,
         assignment.work / "tokens",
-        params["max_seq_length"],
-        params["mask_prompt"],
+        request.params.max_seq_length,
+        request.params.mask_prompt,
     )
 
 
-def iterations_for(params: dict[str, Any], lengths: list[int], fitting: memory.Fitting) -> int:
+def iterations_for(params: Parameters, lengths: list[int], fitting: memory.Fitting) -> int:
     """Batches that make as many example passes as were asked for."""
-    if params["batch_tokens"] is None and fitting.fallbacks == 0:
-        return int(params["iters"])
-    passes = params["iters"] * params["batch_size"]
+    if params.batch_tokens is None and fitting.fallbacks == 0:
+        return params.iters
+    passes = params.iters * params.batch_size
     return max(1, round(passes * len(plan(lengths, fitting.size)) / len(lengths)))
 
 

@@ -1,6 +1,6 @@
 """The training child: drives mlx_lm's own trainer with our batches, our loss and our reports.
 
-Request: see `jobs.providers.mlx.provider.translate`. The adapter is written beside its place and renamed
+The adapter is written beside its place and renamed
 into it when training is complete. Validation and checkpoints happen in the batch iterator, at absolute
 iterations, so that an interrupted training repeats exactly those of an undisturbed one. In a group of
 processes (`jobs.mlx.training.launch`) all of them come by here, and the first alone writes.
@@ -9,7 +9,6 @@ processes (`jobs.mlx.training.launch`) all of them come by here, and the first a
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,12 +17,14 @@ from mlx_lm.tuner.trainer import TrainingArgs, evaluate, train
 
 from jobs.children import entry
 from jobs.children.entry import Assignment
+from jobs.children.request import to_json
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.mlx.training import adapter, checkpoint, launch
 from jobs.mlx.training.batches import Batches
 from jobs.mlx.training.group import ALONE, Group
 from jobs.mlx.training.reports import Diverged
+from jobs.mlx.training.request import TrainingRequest
 from jobs.mlx.training.session import SETBACK, Session, open_session, setback_factor
 
 BEST = "best.safetensors"
@@ -33,18 +34,18 @@ class StopEarly(Exception):
     """The validation loss has not fallen for long enough."""
 
 
-def run(assignment: Assignment) -> dict[str, Any]:
+def run(assignment: Assignment[TrainingRequest]) -> dict[str, Any]:
     """Train one stage, in this process or in a group of several.
 
     Returns:
         What was really used, and the losses.
     """
-    if assignment.payload["processes"] > 1:
+    if assignment.payload.processes > 1:
         return launch.run(assignment)
     return train_stage(assignment, ALONE)
 
 
-def train_stage(assignment: Assignment, group: Group) -> dict[str, Any]:
+def train_stage(assignment: Assignment[TrainingRequest], group: Group) -> dict[str, Any]:
     """Train one stage as one of a group; the result is the first process's, the others' is empty."""
     try:
         return _run(assignment, group)
@@ -56,7 +57,7 @@ def train_stage(assignment: Assignment, group: Group) -> dict[str, Any]:
     return _run(assignment, group)
 
 
-def _set_back(assignment: Assignment, diverged: Diverged) -> None:
+def _set_back(assignment: Assignment[Any], diverged: Diverged) -> None:
     """Once: go back to the last checkpoint with half the learning rate."""
     if setback_factor(assignment.work) < 1.0:
         raise OperatorError(
@@ -69,7 +70,7 @@ def _set_back(assignment: Assignment, diverged: Diverged) -> None:
     assignment.say("learning rate halved", level="warning", reason=str(diverged))
 
 
-def _run(assignment: Assignment, group: Group) -> dict[str, Any]:
+def _run(assignment: Assignment[TrainingRequest], group: Group) -> dict[str, Any]:
     session = open_session(assignment, group)
     if group.leads:
         _draft_again(session)
@@ -86,7 +87,7 @@ def _run(assignment: Assignment, group: Group) -> dict[str, Any]:
 
 def _draft_again(session: Session) -> None:
     """The folder to write into; a killed life may have put it in its place already, with its snapshots."""
-    published = Path(session.request["adapters"])
+    published = session.request.adapters
     if session.reports.start and published.exists() and not session.draft.exists():
         published.rename(session.draft)
     files.private_folder(session.draft)
@@ -118,7 +119,7 @@ def _train(session: Session) -> None:
     stop = StopSignal(session)
 
     def after_step(step: int) -> None:
-        if step % session.params["steps_per_eval"] == 0:
+        if step % session.params.steps_per_eval == 0:
             _validate(session, step)
             _stop_if_it_no_longer_helps(session)
         # Between two updates the accumulated gradient lives in the trainer alone; only after an update
@@ -126,7 +127,7 @@ def _train(session: Session) -> None:
         if step % session.fitting.accumulation:
             return
         stopping = stop.asked
-        if stopping or step % session.params["save_every"] == 0:
+        if stopping or step % session.params.save_every == 0:
             _checkpoint(session, step)
         if stopping:
             session.assignment.say("training stops at a checkpoint", iteration=step)
@@ -142,7 +143,7 @@ def _train(session: Session) -> None:
         args=_arguments(session),
         loss=session.loss,
         iterate_batches=Batches(
-            session.fitting.size, session.request["seed"], session.reports.start, after_step, session.group
+            session.fitting.size, session.request.seed, session.reports.start, after_step, session.group
         ),
         training_callback=session.reports,
     )
@@ -154,9 +155,9 @@ def _arguments(session: Session) -> TrainingArgs:
         iters=remaining,
         steps_per_report=1,  # Reports counts for itself, from the very first iteration
         steps_per_save=remaining + 1,  # its numbers would start again after a resume: we save ourselves
-        max_seq_length=params["max_seq_length"],
+        max_seq_length=params.max_seq_length,
         adapter_file=str(session.draft / "adapters.safetensors"),
-        grad_checkpoint=params["grad_checkpoint"],
+        grad_checkpoint=params.grad_checkpoint,
         grad_accumulation_steps=session.fitting.accumulation,
     )
 
@@ -168,7 +169,7 @@ def _validate(session: Session, iteration: int) -> None:
         model=session.model,
         dataset=session.valid,
         batch_size=1,
-        num_batches=session.params["val_batches"],
+        num_batches=session.params.val_batches,
         loss=session.loss,
         iterate_batches=Batches(session.fitting.size, 0, 0, lambda step: None, session.group),
     )
@@ -183,7 +184,7 @@ def _validate(session: Session, iteration: int) -> None:
 
 
 def _stop_if_it_no_longer_helps(session: Session) -> None:
-    patience = session.params["early_stopping_patience"]
+    patience = session.params.early_stopping_patience
     losses = [value for iteration, value in session.reports.history("valid_loss") if iteration]
     if patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience:
         raise StopEarly  # in all processes of a group: each has the same losses
@@ -195,7 +196,7 @@ def _checkpoint(session: Session, step: int) -> None:
         return
     # The snapshot first: a training that goes on from the checkpoint does not come by here again. Of a full
     # training each would be as large as the model, and by default there are 50 of them.
-    if session.params["fine_tune_type"] != "full":
+    if session.params.fine_tune_type != "full":
         numbered = session.draft / f"{step:07d}_adapters.safetensors"
         adapter.save_weights(numbered, adapter.weights(session.model))
     position = checkpoint.Position(step, tuple(seen.loss for seen in session.reports.window))
@@ -209,7 +210,7 @@ def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
     metadata = {**_describe(session), "stopped_early": stopped_early, "chosen_iteration": chosen}
     files.write_json(session.draft / "adapter_config.json", _settings_used(session))
     files.write_json(session.draft / "training_metadata.json", metadata)
-    files.replace_folder(session.draft, Path(session.request["adapters"]))
+    files.replace_folder(session.draft, session.request.adapters)
     return metadata
 
 
@@ -217,7 +218,7 @@ def _chosen_iteration(session: Session, stopped_early: bool) -> int:
     """Put the best adapter by validation loss into the model, if that was asked for; say which it is."""
     best = session.assignment.work / BEST
     last = session.reports.history("valid_loss")[-1][0] if stopped_early else session.iterations
-    if not session.params["keep_best"] or not best.exists():
+    if not session.params.keep_best or not best.exists():
         return last
     arrays, metadata = mx.load(str(best), return_metadata=True)
     session.model.load_weights(list(arrays.items()), strict=False)
@@ -226,21 +227,19 @@ def _chosen_iteration(session: Session, stopped_early: bool) -> int:
 
 def _settings_used(session: Session) -> dict[str, Any]:
     """adapter_config.json: what was asked for, with all that can be read from the live objects read so."""
-    request, adamw = session.request, session.optimizer
+    request, adamw, schedule = session.request, session.optimizer, session.params.lr_schedule
+    lora = adapter.lora_as_built(session.model)
     used = {
-        "model": Path(request["model"]).name,
-        "seed": request["seed"],
+        "model": request.model.name,
+        "seed": request.seed,
         "processes": session.group.size,
-        **session.params,
+        **to_json(session.params),
         "fine_tune_type": adapter.fine_tune_type(session.model),
-        "lora_parameters": adapter.lora_as_built(session.model),
+        "lora_parameters": to_json(lora) if lora is not None else None,
         "weight_decay": adamw.weight_decay,
         "max_gradient_norm": getattr(adamw, "max_norm", None),
     }
-    if (
-        session.params["lr_schedule"]["type"] == "constant"
-        and not session.params["lr_schedule"]["warmup_ratio"]
-    ):
+    if schedule.type == "constant" and not schedule.warmup_ratio:
         used["learning_rate"] = float(f"{adamw.learning_rate.item() / session.factor:.6g}")
     return used
 
@@ -251,9 +250,9 @@ def _describe(session: Session) -> dict[str, Any]:
     memory = [value for _, value in reports.history("peak_memory_gb")]
     work = session.assignment.work / SETBACK
     return {
-        "stage": request["stage"],
-        "base_model": Path(request["model"]).name,
-        "resumed_from": request["resume_sha256"],
+        "stage": request.stage,
+        "base_model": request.model.name,
+        "resumed_from": request.start_from.sha256 if request.start_from else None,
         "iterations": session.iterations,
         "batch": {"examples": session.fitting.size.examples, "tokens": session.fitting.size.tokens},
         "grad_accumulation_steps": session.fitting.accumulation,
@@ -262,7 +261,7 @@ def _describe(session: Session) -> dict[str, Any]:
         "output_layer_at_loss_positions_only": session.loss.sparse,
         "examples": {"train": len(session.train), "valid": len(session.valid)},
         "answer_tokens": session.train.answer_tokens,
-        "passes_over_data": session.params["iters"] * session.params["batch_size"] / len(session.train),
+        "passes_over_data": session.params.iters * session.params.batch_size / len(session.train),
         "lora_layers": len(adapter.lora_layers(session.model)),
         "trainable_parameters": sum(value.size for value in adapter.weights(session.model).values()),
         "first_train_loss": losses[0][1] if losses else None,
@@ -276,4 +275,4 @@ def _describe(session: Session) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, TrainingRequest)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from config.job import Data, DataReference, JobConfiguration, Problem, of_stage, setting_of
 from jobs import base_models
@@ -13,7 +14,8 @@ from jobs.fs import files
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job
 from jobs.providers.mlx.provider import Mlx
-from jobs.providers.provider import Handle, Provider, Training
+from jobs.providers.mlx.request import MODULE, training_request
+from jobs.providers.provider import Handle, Provider, StartAdapter, Training
 from jobs.runs.manifest import ArtifactTypes
 from jobs.runs.validation import check_adapters, check_training_data
 
@@ -32,25 +34,27 @@ def run(job: Job, stage: int) -> Sequence[Path]:
     training = _training(job, stage)
     asked = of_stage(job.settings, stage, str(training.base_model), _data(training.data))
     warnings = _accepted(provider, asked, training)
-    request = provider.translate(asked, training)
-    _promise(job, stage, request, {"provider": provider.name, "method": asked.method.type, **warnings})
+    will_do = provider.translate(asked, training)
+    more: dict[str, Any] = {"provider": provider.name, "method": asked.method.type, **warnings}
+    _promise(job, stage, will_do.parameters, more)
     files.private_folder(folder.root)
-    if stage == 1 and (taken := _reused(job, request)):
+    if stage == 1 and (taken := _reused(job, provider.name, will_do.fingerprint)):
         return taken
-    task = job.task(provider.module, request)
+    request = training_request(asked, training)
+    task = job.task(MODULE, request)
     Handle(provider.name, task.key, task.work).save()
-    metadata = job.child(provider.module, request)
-    if mismatches := provider.mismatches(request, folder.adapters):
+    metadata = job.child(MODULE, request)
+    if mismatches := provider.mismatches(asked, training):
         raise ChildFailed(f"Settings did not arrive in the trainer: {'; '.join(mismatches)}")
     _record(job, stage, metadata)
     _write_validation(job, stage)
     return [folder.adapter_file, folder.adapter_config, folder.training_metadata, folder.metrics]
 
 
-def _reused(job: Job, request: dict[str, object]) -> Sequence[Path]:
+def _reused(job: Job, provider: str, fingerprint: str) -> Sequence[Path]:
     """Stage 1 of an earlier run, where it would come out the same; empty if there is none."""
     stage = job.manifest.stage1
-    stage.reuse_key = stage1_reuse.key(job, request)
+    stage.reuse_key = stage1_reuse.key(job, provider, fingerprint)
     job.save()
     source = stage1_reuse.find(job, stage.reuse_key) if job.settings.training.reuse_stage1 else None
     if source is None:
@@ -68,8 +72,8 @@ def _training(job: Job, stage: int) -> Training:
     start = None
     if stage == 2:
         adapter = job.folder.stage1.adapter_file
-        start = (adapter, files.sha256_file(adapter))
-        job.manifest.stage2.stage1_dependencies.sha256 = start[1]
+        start = StartAdapter(adapter, files.sha256_file(adapter))
+        job.manifest.stage2.stage1_dependencies.sha256 = start.sha256
     return Training(
         stage=stage,
         base_model=base_models.locate(job.place.base_models, job.settings.base_model.name),
@@ -109,8 +113,8 @@ def _key(problem: Problem, stage: int) -> str:
     return setting_of(problem.key, stage) or problem.key
 
 
-def _promise(job: Job, stage: int, request: dict[str, object], more: dict[str, object]) -> None:
-    params = {**more, **dict(request["params"])}  # type: ignore[call-overload]
+def _promise(job: Job, stage: int, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    params = {**more, **parameters}
     datasets = job.settings.datasets
     params["num_iters"] = params["iters"]
     params["quality_weight_multiplier"] = datasets.quality_weight_multiplier

@@ -61,11 +61,6 @@ class MlxParameters(Section):
         ranges.SomeGigabytes | None, Field(description="Most memory that may be wired, in GB (Apple).")
     ]
 
-    @property
-    def memory(self) -> dict[str, float | None]:
-        """The limits as the trainer takes them."""
-        return self.model_dump(include={"memory_limit_gb", "cache_limit_gb", "wired_limit_gb"})
-
 
 def parameters_of(configuration: JobConfiguration) -> MlxParameters:
     """MLX's parameters of a job; what it does not say has the default of the settings.

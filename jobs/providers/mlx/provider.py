@@ -1,29 +1,27 @@
-"""Training with MLX in a child process: a job configuration in mlx-lm's words, and the comparison after."""
+"""Training with MLX in a child process: what it can do, its jobs, and the comparison afterwards."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from config.job import ConfigurationError, JobConfiguration, LoraShape, read
+from config.job import ConfigurationError, JobConfiguration, read
 from jobs.children import life, parent
+from jobs.children.request import to_json
 from jobs.children.task import Task
 from jobs.clock import now
 from jobs.errors import OperatorError
-from jobs.fs import files
-from jobs.providers.mlx import checks, parameters, status
+from jobs.providers.mlx import checks, parameters, request, status
 from jobs.providers.provider import (
     Capabilities,
     Handle,
     JobStatus,
     Limit,
     Training,
+    Translation,
     Verdict,
     Workplace,
 )
-from jobs.runs.validation import check_adapters
 
 METHODS = {
     "lora": "low-rank matrices beside the weights; the base model as it is, quantised or not",
@@ -31,21 +29,12 @@ METHODS = {
     "dora": "lora with a learned magnitude for each row; the base model as it is, quantised or not",
     "full": "the weights themselves: the last num_layers blocks, or everything for -1; not quantised",
 }
-FINE_TUNE_TYPE = {"lora": "lora", "qlora": "lora", "dora": "dora", "full": "full"}  # mlx-lm's words
-SCHEDULERS = {
-    "constant": "constant",
-    "constant_with_warmup": "constant",  # ours warms up wherever a warm-up is asked for
-    "linear": "linear",
-    "cosine": "cosine",
-    "polynomial": "polynomial",
-}
 
 
 class Mlx:
     """The provider that this machine is."""
 
     name = "mlx"
-    module = "jobs.mlx.training.train"
 
     def capabilities(self) -> Capabilities:
         """What MLX can do here."""
@@ -54,7 +43,7 @@ class Mlx:
             description="This machine, with mlx-lm in a child process; exact resume, one training at a time.",
             methods=METHODS,
             optimizers=("adamw",),
-            schedulers=tuple(SCHEDULERS),
+            schedulers=tuple(request.SCHEDULERS),
             precisions=checks.PRECISIONS,
             optimizations=checks.HONOURED,
             always=checks.ALWAYS,
@@ -77,26 +66,10 @@ class Mlx:
                 return Verdict(errors=tuple(error.problems))
         return checks.verdict(configuration, training)
 
-    def translate(self, configuration: JobConfiguration, training: Training) -> dict[str, Any]:
-        """The training child's request.
-
-        mlx-lm's LoRA `scale` is alpha / rank, and its `keys` are relative to a block.
-        """
-        own = parameters.parameters_of(configuration)
-        return {
-            "stage": training.stage,
-            "model": str(training.base_model),
-            "data": str(training.data),
-            "data_sha256": training.data_sha256,
-            "adapters": str(training.adapters),
-            "metrics": str(training.metrics),
-            "resume_adapter_file": str(training.start_from[0]) if training.start_from else None,
-            "resume_sha256": training.start_from[1] if training.start_from else None,
-            "seed": own.seed,
-            "processes": len(own.hosts) or 1,
-            "launch": {"hosts": list(own.hosts), "backend": own.launch_backend, "port": own.launch_port},
-            "params": _params(configuration, training),
-        }
+    def translate(self, configuration: JobConfiguration, training: Training) -> Translation:
+        """mlx-lm's words for it, and what identifies the result: request, code and libraries."""
+        asked = request.training_request(configuration, training)
+        return Translation(to_json(asked.params), request.fingerprint(asked))
 
     def start(self, configuration: JobConfiguration, training: Training, workplace: Workplace) -> Handle:
         """Start the training child, or find the one that does this job already.
@@ -108,9 +81,9 @@ class Mlx:
         if errors := self.validate(configuration, training).errors:
             raise OperatorError(f"MLX cannot train this: {' '.join(map(str, errors))}")
         task = Task(
-            module=self.module,
+            module=request.MODULE,
             work=workplace.work,
-            payload=self.translate(configuration, training),
+            payload=request.training_request(configuration, training),
             log=workplace.log,
             facts=workplace.facts,
             device_lock=workplace.device_lock,
@@ -131,70 +104,6 @@ class Mlx:
         Handle(handle.provider, handle.id, handle.work, cancelled_at=now()).save()
         return parent.end(handle.work)
 
-    def mismatches(self, request: Mapping[str, Any], adapters: Path) -> list[str]:
-        """What differs between the request and the written adapter folder."""
-        expected = {**request["params"], "seed": request["seed"], "processes": request["processes"]}
-        return [
-            f"{check.name}: {check.detail}"
-            for check in check_adapters(adapters, expected)
-            if not check.passed
-        ]
-
-
-def _params(asked: JobConfiguration, training: Training) -> dict[str, Any]:
-    own, plan, optimizer = parameters.parameters_of(asked), asked.schedule, asked.optimizer
-    iters = _iterations(asked, training)
-    return {
-        "fine_tune_type": FINE_TUNE_TYPE[asked.method.type],
-        "iters": iters,
-        "learning_rate": optimizer.learning_rate,
-        "batch_size": plan.batch_size,
-        "batch_tokens": own.batch_tokens,
-        "lr_schedule": {
-            **optimizer.scheduler.model_dump(),
-            "type": SCHEDULERS[optimizer.scheduler.type],
-        },
-        "max_gradient_norm": optimizer.max_gradient_norm or None,
-        "early_stopping_patience": own.early_stopping_patience,
-        "keep_best": own.keep_best,
-        "memory": own.memory,
-        "optimizer": "adamw",
-        "weight_decay": optimizer.weight_decay,
-        "max_seq_length": plan.sequence_length,
-        "mask_prompt": plan.train_on_inputs != "enabled",
-        "num_layers": own.num_layers,
-        "grad_accumulation_steps": plan.gradient_accumulation,
-        "grad_checkpoint": "gradient_checkpointing" in asked.optimizations,
-        "steps_per_report": own.report_every,
-        "steps_per_eval": _every(plan.evaluations, iters, own.evaluate_every),
-        "val_batches": own.valid_batches,
-        "save_every": _every(plan.checkpoints, iters, own.checkpoint_every),
-        "lora_parameters": _lora_parameters(asked),
-    }
-
-
-def _lora_parameters(asked: JobConfiguration) -> dict[str, Any] | None:
-    if asked.method.type == "full":
-        return None
-    lora = asked.method.lora or LoraShape()
-    return {
-        "rank": lora.rank,
-        "scale": lora.alpha / lora.rank,
-        "dropout": lora.dropout,
-        "keys": list(lora.trainable_modules),
-    }
-
-
-def _iterations(asked: JobConfiguration, training: Training) -> int:
-    plan = asked.schedule
-    if plan.iters is not None:
-        return plan.iters
-    examples = sum(1 for _ in files.read_jsonl(training.data / "train.jsonl"))
-    return max(1, math.ceil((plan.epochs or 0) * examples / plan.batch_size))
-
-
-def _every(count: int | None, iters: int, otherwise: int) -> int:
-    """Iterations between `count` of something, spread over all; 0 of them never come."""
-    if count is None:
-        return otherwise
-    return math.ceil(iters / count) if count else iters + 1
+    def mismatches(self, configuration: JobConfiguration, training: Training) -> list[str]:
+        """What differs between the trainer's request and the written adapter folder."""
+        return request.differences(request.training_request(configuration, training))

@@ -11,26 +11,25 @@ from benchmarks.learn.primer import copying_rows, primer_rows
 from jobs.children.entry import Assignment
 from jobs.fs.files import sha256_file, write_jsonl
 from jobs.mlx.toy_models.copy_pretrained_model import run
+from jobs.mlx.toy_models.requests import CopyModelRequest, ModelShape
 
 
 def primed(home: Path, seed: int = 1) -> dict[str, Any]:
     home.mkdir(exist_ok=True)
     write_jsonl(home / "primer.jsonl", [*copying_rows(60, 1), *primer_rows(60, 1)])
-    request = {
-        "out": str(home / "base" / "model"),
-        "texts": str(home / "primer.jsonl"),
-        "primer": str(home / "primer.jsonl"),
-        "vocabulary": 400,
-        "hidden": 32,
-        "intermediate": 64,
-        "layers": 2,
-        "heads": 2,
-        "rate": 5e-3,
-        "copying_steps": 12,
-        "tokens": 1024,
-        "max_seq_length": 1024,
-        "seed": seed,
-    }
+    request = CopyModelRequest(
+        out=home / "base" / "model",
+        texts=home / "primer.jsonl",
+        primer=home / "primer.jsonl",
+        rate=5e-3,
+        copying_steps=12,
+        tokens=1024,
+        max_seq_length=1024,
+        shape=ModelShape(vocabulary=400, hidden=32, intermediate=64, layers=2, heads=2),
+        seed=seed,
+        data_sha256=(),
+        code_sha256=(),
+    )
     return run(Assignment(home, request, home / "log.jsonl", {}))
 
 

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlx_lm.models import olmo2
+from msgspec.structs import replace
 
+from config.job import of_stage
+from config.load import load
 from jobs.errors import OperatorError
 from jobs.mlx.training import memory, optimizer
 from jobs.mlx.training.batches import PAD_TO, Batches, Size, ahead, assemble, padded, plan, training_order
@@ -19,7 +22,10 @@ from jobs.mlx.training.batches import padded_positions as room_for
 from jobs.mlx.training.examples import Encoded, Examples, encode
 from jobs.mlx.training.group import ALONE
 from jobs.mlx.training.loss import AnswerLoss
+from jobs.mlx.training.request import Schedule
 from jobs.mlx.training.schedule import learning_rate
+from jobs.providers.mlx.request import training_request
+from jobs.providers.provider import Training
 
 LENGTHS = st.lists(st.integers(2, 900), min_size=1, max_size=80)
 
@@ -129,39 +135,35 @@ def test_a_model_that_changes_its_logits_afterwards_is_computed_whole() -> None:
     assert not AnswerLoss(capped).sparse
 
 
-def rates(params: dict, updates: int) -> list[float]:
-    rate = learning_rate({"learning_rate": 1.0, "lr_schedule": params}, updates)
+def rates(schedule: Schedule, updates: int) -> list[float]:
+    rate = learning_rate(1.0, schedule, updates)
     return [float(rate(mx.array(step))) if callable(rate) else rate for step in range(updates)]
 
 
 def test_schedules_rise_and_fall_as_they_say() -> None:
-    constant = {"type": "constant", "warmup_ratio": 0.0, "min_lr_ratio": 0.0}
+    constant = Schedule(type="constant", warmup_ratio=0.0, min_lr_ratio=0.0, cycles=0.5)
     assert rates(constant, 5) == [1.0] * 5
-    cosine = rates({"type": "cosine", "warmup_ratio": 0.2, "min_lr_ratio": 0.1, "cycles": 0.5}, 100)
+    cosine = rates(Schedule(type="cosine", warmup_ratio=0.2, min_lr_ratio=0.1, cycles=0.5), 100)
     assert cosine[0] > 0
     assert cosine[:20] == sorted(cosine[:20])
     assert max(cosine) == pytest.approx(1.0)
     assert cosine[20:] == sorted(cosine[20:], reverse=True)
     assert cosine[-1] == pytest.approx(0.1, abs=0.01)
-    linear = rates({"type": "linear", "warmup_ratio": 0.0, "min_lr_ratio": 0.5}, 11)
+    linear = rates(Schedule(type="linear", warmup_ratio=0.0, min_lr_ratio=0.5, cycles=0.5), 11)
     assert linear[0] == pytest.approx(1.0)
     assert linear[5] == pytest.approx(1.0 - 0.5 * 5 / 11)
 
 
 def test_a_gradient_norm_is_limited() -> None:
-    params = {
-        "learning_rate": 1.0,
-        "weight_decay": 0.0,
-        "grad_accumulation_steps": 1,
-        "lr_schedule": {"type": "constant", "warmup_ratio": 0.0, "min_lr_ratio": 0.0},
-        "max_gradient_norm": 0.5,
-    }
-    clipped = optimizer.build(params, 10)
+    values = {"SECTUNE__STAGE1__LEARNING_RATE": "1.0", "SECTUNE__TRAINING__MAX_GRADIENT_NORM": "0.5"}
+    at, asked = Path("/nowhere"), of_stage(load(environ=values).settings, 1)
+    params = training_request(asked, Training(1, at, at, at, at)).params
+    clipped = optimizer.build(params, 10, accumulation=1)
     clipped.update(weights := {"w": mx.zeros(4)}, {"w": mx.full(4, 100.0)})
     seen = clipped.state["w"]["m"] / (1 - clipped.betas[0])
     assert mx.linalg.norm(seen).item() == pytest.approx(0.5, rel=1e-3)
     assert weights is not None
-    assert optimizer.build({**params, "max_gradient_norm": None}, 10).__class__.__name__ == "AdamW"
+    assert optimizer.build(replace(params, max_gradient_norm=None), 10, 1).__class__.__name__ == "AdamW"
 
 
 def test_out_of_memory_halves_the_batch_and_doubles_the_accumulation() -> None:

@@ -14,22 +14,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import Struct
 
 from config.job import of_stage
 from config.load import load
 from jobs.children import life, parent, protocol
+from jobs.children.outcome import State, outcome_of
 from jobs.children.task import Task
-from jobs.errors import ChildFailed, NetworkError, OperatorError
+from jobs.errors import ChildFailed, NetworkError, OperatorError, SectuneError
 from jobs.fs import files, locks
 from jobs.mlx.training.batches import assemble, share
 from jobs.mlx.training.examples import Encoded
 from jobs.mlx.training.group import ALONE, Group
 from jobs.mlx.training.launch import host_entries
+from jobs.mlx.training.request import TrainingRequest
 from jobs.providers.mlx.provider import Mlx
+from jobs.providers.mlx.request import differences
 
-Request = dict[str, Any]
-RequestFor = Callable[..., Request]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RequestFor = Callable[..., TrainingRequest]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
 MODULE = "jobs.mlx.training.train"
 LOOPBACK = "127.0.0.1"
 TOLERANCE = 1e-5  # absolute, of adapter weights that moved by 1e-2 and more
@@ -61,17 +64,17 @@ def free_ports() -> int:
                 return port
 
 
-def adapter_of(request: Request) -> Path:
-    return Path(request["adapters"]) / "adapters.safetensors"
+def adapter_of(request: TrainingRequest) -> Path:
+    return request.adapters / "adapters.safetensors"
 
 
-def reports_of(request: Request) -> list[tuple[Any, ...]]:
-    rows = files.read_jsonl(Path(request["metrics"]))
+def reports_of(request: TrainingRequest) -> list[tuple[Any, ...]]:
+    rows = files.read_jsonl(request.metrics)
     keys = ("iteration", "train_loss", "valid_loss", "learning_rate")
     return [tuple(row.get(key) for key in keys) for row in rows if "resumed" not in row]
 
 
-def begun(work: Path, request: Request) -> subprocess.Popen[bytes]:
+def begun(work: Path, request: TrainingRequest) -> subprocess.Popen[bytes]:
     """The training child as the daemon starts it."""
     task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
     parent.prepare(task)
@@ -84,6 +87,13 @@ def begun(work: Path, request: Request) -> subprocess.Popen[bytes]:
             cwd=work,
             start_new_session=True,
         )
+
+
+def failure_of(task: Task) -> SectuneError:
+    outcome = outcome_of(task.work, task.key)
+    assert outcome.state is State.FAILED
+    assert outcome.error is not None
+    return outcome.error
 
 
 def until(condition: Callable[[], bool], what: str, patience: float = 60.0) -> None:
@@ -191,8 +201,8 @@ def test_two_processes_come_to_what_one_comes_to_with_the_same_batches(
     difference = max(mx.abs(one[name] - two[name]).max().item() for name in one)
     moved = max(mx.abs(value).max().item() for name, value in one.items() if name.endswith("lora_b"))
     assert difference < TOLERANCE < 1e-2 < moved, (difference, moved)
-    assert Mlx().mismatches(together, Path(together["adapters"])) == []
-    assert files.read_json(Path(together["adapters"]) / "adapter_config.json")["processes"] == 2
+    assert differences(together) == []
+    assert files.read_json(together.adapters / "adapter_config.json")["processes"] == 2
     assert result["examples"] == {"train": 11, "valid": 3}
     for told, expected in zip(reports_of(together), reports_of(alone), strict=True):
         assert [number or 0.0 for number in told] == pytest.approx([number or 0.0 for number in expected])
@@ -233,7 +243,7 @@ def test_a_group_is_adopted_and_asked_to_stop_like_a_single_trainer(
     request = request_for("stopped", **changes, **two_processes())
     work = tmp_path / "work"
     process = begun(work, request)
-    until(lambda: Path(request["metrics"]).exists() and len(reports_of(request)) > 2, "reports")
+    until(lambda: request.metrics.exists() and len(reports_of(request)) > 2, "reports")
     assert life.living(work) == process.pid
     assert parent.stop(work)
     assert process.wait(60) == 0
@@ -261,11 +271,11 @@ def test_what_fails_in_the_group_fails_the_child_in_its_own_words(
     request = request_for("halved", **{**SHARED, "stage1__iters": "4000"}, **two_processes())
     work = tmp_path / "work"
     process = begun(work, request)
-    until(lambda: Path(request["metrics"]).exists() and len(reports_of(request)) > 2, "reports")
+    until(lambda: request.metrics.exists() and len(reports_of(request)) > 2, "reports")
     others = [pid for pid in processes_of(process.pid) if pid != process.pid]
     os.kill(max(others), signal.SIGKILL)
     assert process.wait(60) == 1
     assert processes_of(process.pid) == []
     # The launcher may end the survivor before it could say what it saw.
     with pytest.raises((NetworkError, ChildFailed), match=r"lost one another|without an outcome"):
-        parent._receipt(Task(module=MODULE, work=work, payload=request, log=tmp_path / "child.log"), 1)
+        raise failure_of(Task(module=MODULE, work=work, payload=request, log=tmp_path / "child.log"))

@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jobs.children import parent, protocol
 from jobs.children.task import Task
 from jobs.fs import files
+from jobs.mlx.requests import PullingRequest
+from jobs.mlx.training.request import TrainingRequest
+from jobs.providers.provider import StartAdapter
 
 pytestmark = pytest.mark.slow
-Request = dict[str, Any]
-RequestFor = Callable[..., Request]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RequestFor = Callable[..., TrainingRequest]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
 MODULE = "jobs.mlx.training.train"
 KILLER = Path(__file__).with_name("killing_child.py")
 SEED = int(os.environ.get("SECTUNE_KILL_SEED", "20261121"))
@@ -73,13 +77,9 @@ CASES = {
 @pytest.fixture(scope="session")
 def quantised_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, run_any: RunChild) -> Path:
     folder = tmp_path_factory.mktemp("quantised")
-    request = {
-        "source": str(tiny_model),
-        "revision": None,
-        "target": str(folder / "model"),
-        "bits": 4,
-        "group_size": 32,
-    }
+    request = PullingRequest(
+        source=str(tiny_model), revision=None, target=folder / "model", bits=4, group_size=32
+    )
     run_any("jobs.mlx.pull", folder / "work", request)
     assert files.read_json(folder / "model" / "config.json")["quantization"]["bits"] == 4
     return folder / "model"
@@ -87,7 +87,7 @@ def quantised_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.fixture(scope="session")
 def run_any() -> RunChild:
-    def run(module: str, work: Path, payload: Request) -> dict[str, Any]:
+    def run(module: str, work: Path, payload: TrainingRequest) -> dict[str, Any]:
         task = Task(module=module, work=work, payload=payload, log=work.parent / "child.log")
         return parent.drive(task, lambda facts: None, lambda: False)
 
@@ -108,12 +108,12 @@ def test_a_training_killed_five_times_ends_with_the_same_bytes_and_the_same_repo
     model = request.getfixturevalue("quantised_model") if case.quantised else tiny_model
     start = None
     if case.stage == 2:
-        first = {**request_for("stage1", **case.changes), "model": str(model)}
+        first = replace(request_for("stage1", **case.changes), model=model)
         run_any(MODULE, tmp_path / "stage1" / "work", first)
-        adapter = Path(first["adapters"]) / "adapters.safetensors"
-        start = (adapter, files.sha256_file(adapter))
+        adapter = first.adapters / "adapters.safetensors"
+        start = StartAdapter(adapter, files.sha256_file(adapter))
     undisturbed, killed = (
-        {**request_for(label, case.stage, start, **case.changes), "model": str(model)}
+        replace(request_for(label, case.stage, start, **case.changes), model=model)
         for label in ("undisturbed", "killed")
     )
     trace = live(undisturbed, "")
@@ -131,13 +131,13 @@ def test_a_training_killed_five_times_ends_with_the_same_bytes_and_the_same_repo
     assert without_measured(result) == without_measured(receipt)
 
 
-def work_of(request: Request) -> Path:
-    return Path(request["metrics"]).parent / "work"
+def work_of(request: TrainingRequest) -> Path:
+    return request.metrics.parent / "work"
 
 
-def live(request: Request, end: str) -> list[str]:
+def live(request: TrainingRequest, end: str) -> list[str]:
     """One life of the child, until its end or until `end`; the points it passed."""
-    work, root = work_of(request), Path(request["metrics"]).parent
+    work, root = work_of(request), request.metrics.parent
     task = Task(module=MODULE, work=work, payload=request, log=root / "child.log")
     parent.prepare(task)
     record = root.with_name(f"{root.name}.points")
@@ -178,9 +178,9 @@ def drawn(trace: list[str], chance: random.Random) -> list[str]:
             return points
 
 
-def contents(request: Request) -> dict[str, Any]:
+def contents(request: TrainingRequest) -> dict[str, Any]:
     """Every file of the adapter folder: its bytes, or what its JSON says but for what is measured anew."""
-    folder = Path(request["adapters"])
+    folder = request.adapters
     return {
         path.name: without_measured(files.read_json(path)) if path.suffix == ".json" else path.read_bytes()
         for path in files.files_below(folder)
@@ -191,9 +191,9 @@ def without_measured(facts: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if key not in MEASURED_ANEW}
 
 
-def told(request: Request) -> list[tuple[Any, ...]]:
+def told(request: TrainingRequest) -> list[tuple[Any, ...]]:
     """The reports, but for the clock and the marks of resumes."""
-    return list(_reports(Path(request["metrics"])))
+    return list(_reports(request.metrics))
 
 
 def _reports(metrics: Path) -> Iterator[tuple[Any, ...]]:

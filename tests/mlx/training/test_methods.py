@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.errors import OperatorError
 from jobs.fs import files
+from jobs.mlx.requests import FusingRequest, Message, PullingRequest
 from jobs.mlx.training.checkpoint import NAME
-from jobs.providers.mlx.provider import Mlx
+from jobs.mlx.training.request import TrainingRequest
+from jobs.providers.mlx.request import differences
+from jobs.providers.provider import StartAdapter
 from jobs.runs.validation import check_adapters, check_full_model
 
 pytestmark = pytest.mark.slow
-Request = dict[str, Any]
-RequestFor = Callable[..., Request]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RequestFor = Callable[..., TrainingRequest]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
 MODULE = "jobs.mlx.training.train"
 EVERY_LINEAR = "[self_attn.q_proj, self_attn.v_proj, mlp.gate_proj, mlp.down_proj]"
 METHODS = ["lora", "dora", "full"]
@@ -34,13 +38,7 @@ PROBE = [{"role": "user", "content": "Fix:\n```text\npkg1==1.1\n```"}]
 @pytest.fixture
 def four_bits(tiny_model: Path, tmp_path: Path, run_child: RunChild) -> Path:
     target = tmp_path / "four-bits" / "model"
-    request = {
-        "source": str(tiny_model),
-        "revision": None,
-        "target": str(target),
-        "bits": 4,
-        "group_size": 32,
-    }
+    request = PullingRequest(source=str(tiny_model), revision=None, target=target, bits=4, group_size=32)
     run_child("jobs.mlx.pull", tmp_path / "four-bits-work", request)
     return target
 
@@ -58,14 +56,14 @@ def half_precision(tiny_model: Path, tmp_path: Path) -> Path:
     return target
 
 
-def train(run_child: RunChild, request: Request, work: Path) -> dict[str, Any]:
+def train(run_child: RunChild, request: TrainingRequest, work: Path) -> dict[str, Any]:
     result = run_child(MODULE, work, request)
-    assert Mlx().mismatches(request, Path(request["adapters"])) == []
+    assert differences(request) == []
     return result
 
 
-def adapter_of(request: Request) -> Path:
-    return Path(request["adapters"]) / "adapters.safetensors"
+def adapter_of(request: TrainingRequest) -> Path:
+    return request.adapters / "adapters.safetensors"
 
 
 def logits(model: Any, tokenizer: Any) -> Any:
@@ -87,10 +85,10 @@ def test_a_method_trains_what_it_says_and_plain_mlx_lm_loads_the_same_model(
     request = request_for("trained", training__method=method, training__lora__trainable_modules=EVERY_LINEAR)
     result = train(run_child, request, tmp_path / "work")
     assert result["final_train_loss"] < result["first_train_loss"]
-    config = files.read_json(Path(request["adapters"]) / "adapter_config.json")
+    config = files.read_json(request.adapters / "adapter_config.json")
     assert config["fine_tune_type"] == method
     assert result["lora_layers"] == (0 if method == "full" else 8)
-    assert [check for check in check_adapters(Path(request["adapters"]), {}) if not check.passed] == []
+    assert [check for check in check_adapters(request.adapters, {}) if not check.passed] == []
     leaves = {name.rsplit(".", 1)[-1] for name in mx.load(str(adapter_of(request)))}
     assert (
         leaves
@@ -103,11 +101,11 @@ def test_a_method_trains_what_it_says_and_plain_mlx_lm_loads_the_same_model(
 
     own, tokenizer = load(str(tiny_model))
     untrained = logits(own, tokenizer)
-    adapter.prepare(own, request["params"])
+    adapter.prepare(own, request.params)
     adapter.load_weights(own, adapter_of(request))
     own.eval()
     assert adapter.fine_tune_type(own) == method
-    plain, _ = load(str(tiny_model), adapter_path=request["adapters"])
+    plain, _ = load(str(tiny_model), adapter_path=str(request.adapters))
     assert mx.array_equal(logits(own, tokenizer), logits(plain, tokenizer)).item()
     assert not mx.allclose(untrained, logits(plain, tokenizer), atol=1e-3).item()
 
@@ -124,19 +122,19 @@ def test_a_killed_training_of_any_method_ends_with_the_same_bytes(
     request: pytest.FixtureRequest,
 ) -> None:
     changes = {"training__method": method, "training__lora__dropout": "0.2"}
-    model = {"model": str(request.getfixturevalue("four_bits"))} if quantised else {}
-    undisturbed = {**request_for("undisturbed", **changes), **model}
+    model = {"model": request.getfixturevalue("four_bits")} if quantised else {}
+    undisturbed = replace(request_for("undisturbed", **changes), **model)
     train(run_child, undisturbed, tmp_path / "work-undisturbed")
-    killed = {**request_for("killed", **changes), **model}
+    killed = replace(request_for("killed", **changes), **model)
     work = tmp_path / "work-killed"
     kill_after_checkpoint(work, killed)
     assert not adapter_of(killed).exists()
     train(run_child, killed, work)
     assert files.sha256_file(adapter_of(killed)) == files.sha256_file(adapter_of(undisturbed))
-    assert any(row.get("resumed") for row in files.read_jsonl(Path(killed["metrics"])))
+    assert any(row.get("resumed") for row in files.read_jsonl(killed.metrics))
 
 
-def kill_after_checkpoint(work: Path, request: Request) -> None:
+def kill_after_checkpoint(work: Path, request: TrainingRequest) -> None:
     task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
     parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
@@ -157,11 +155,11 @@ def test_stage_2_goes_on_from_stage_1_with_the_same_method(
 
     first = request_for("first", training__method=method)
     train(run_child, first, tmp_path / "work1")
-    start = (adapter_of(first), files.sha256_file(adapter_of(first)))
+    start = StartAdapter(adapter_of(first), files.sha256_file(adapter_of(first)))
     still = {"stage2__iters": "1", "stage2__learning_rate": "1e-9"}
     second = request_for("second", stage=2, start=start, training__method=method, **still)
     train(run_child, second, tmp_path / "work2")
-    before, after = mx.load(str(start[0])), mx.load(str(adapter_of(second)))
+    before, after = mx.load(str(start.path)), mx.load(str(adapter_of(second)))
     assert before.keys() == after.keys()
     assert all(mx.allclose(before[name], after[name], atol=1e-6).item() for name in before)
 
@@ -190,7 +188,7 @@ def test_a_fused_layer_keeps_the_numbers_of_its_base(
     import mlx.core as mx
 
     model = request.getfixturevalue(base)
-    asked = {**request_for("trained", training__method=method), "model": str(model)}
+    asked = replace(request_for("trained", training__method=method), model=model)
     train(run_child, asked, tmp_path / "work")
     fuse(run_child, asked, tmp_path)
     before, after = (
@@ -201,14 +199,15 @@ def test_a_fused_layer_keeps_the_numbers_of_its_base(
     }
 
 
-def fuse(run_child: RunChild, request: Request, folder: Path) -> dict[str, Any]:
-    payload = {
-        "model": request["model"],
-        "adapters": request["adapters"],
-        "target": str(folder / "final-model"),
-        "dequantize": False,
-        "probe": PROBE,
-    }
+def fuse(run_child: RunChild, request: TrainingRequest, folder: Path) -> dict[str, Any]:
+    payload = FusingRequest(
+        model=request.model,
+        adapters=request.adapters,
+        adapter_sha256="x",
+        target=folder / "final-model",
+        dequantize=False,
+        probe=tuple(Message(**message) for message in PROBE),
+    )
     result = run_child("jobs.mlx.fuse", folder / "fuse-work", payload)
     assert [check for check in check_full_model(folder / "final-model") if not check.passed] == []
     return result
@@ -217,7 +216,7 @@ def fuse(run_child: RunChild, request: Request, folder: Path) -> dict[str, Any]:
 def test_full_on_a_quantised_base_is_refused_by_the_trainer_too(
     four_bits: Path, request_for: RequestFor, run_child: RunChild, tmp_path: Path
 ) -> None:
-    request = {**request_for("refused", training__method="full"), "model": str(four_bits)}
+    request = replace(request_for("refused", training__method="full"), model=four_bits)
     with pytest.raises(OperatorError, match="quantised") as caught:
         run_child(MODULE, tmp_path / "work", request)
     assert "training.method" in caught.value.remedy
@@ -231,5 +230,5 @@ def test_full_of_the_last_block_leaves_the_others_as_they_are(
     request = request_for("trained", training__method="full", training__num_layers="1")
     train(run_child, request, tmp_path / "work")
     assert {name.split(".")[2] for name in mx.load(str(adapter_of(request)))} == {"1"}
-    numbered = [path for path in Path(request["adapters"]).iterdir() if path.name.startswith("0")]
+    numbered = [path for path in request.adapters.iterdir() if path.name.startswith("0")]
     assert numbered == []  # each would be as large as the model

@@ -8,12 +8,13 @@ import mlx.core as mx
 import mlx.optimizers as optim
 import pytest
 
+from jobs.mlx.training.request import Schedule
 from jobs.mlx.training.schedule import learning_rate
 
 
 def rates(updates: int, **schedule: Any) -> list[float]:
     values = {"warmup_ratio": 0.0, "min_lr_ratio": 0.0, "cycles": 0.5, **schedule}
-    rate = learning_rate({"learning_rate": 1.0, "lr_schedule": values}, updates)
+    rate = learning_rate(1.0, Schedule(**values), updates)
     return [float(rate(mx.array(step))) if callable(rate) else rate for step in range(updates)]
 
 

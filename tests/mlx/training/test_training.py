@@ -12,23 +12,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
 from jobs.mlx.training.checkpoint import NAME
-from jobs.providers.mlx.provider import Mlx
+from jobs.mlx.training.request import TrainingRequest
+from jobs.providers.mlx.request import differences
+from jobs.providers.provider import StartAdapter
 
 pytestmark = pytest.mark.slow
-Request = dict[str, Any]
-RequestFor = Callable[..., Request]
-RunChild = Callable[[str, Path, Request], dict[str, Any]]
+RequestFor = Callable[..., TrainingRequest]
+RunChild = Callable[[str, Path, Struct], dict[str, Any]]
 MODULE = "jobs.mlx.training.train"
 
 
-def adapter_of(request: Request) -> Path:
-    return Path(request["adapters"]) / "adapters.safetensors"
+def adapter_of(request: TrainingRequest) -> Path:
+    return request.adapters / "adapters.safetensors"
 
 
 def test_every_setting_arrives_and_the_loss_falls(
@@ -38,8 +41,8 @@ def test_every_setting_arrives_and_the_loss_falls(
         "plain", training__lora__rank="4", training__lora__alpha="8", training__lora__dropout="0.1"
     )
     result = run_child(MODULE, tmp_path / "work", request)
-    assert Mlx().mismatches(request, Path(request["adapters"])) == []
-    config = files.read_json(Path(request["adapters"]) / "adapter_config.json")
+    assert differences(request) == []
+    config = files.read_json(request.adapters / "adapter_config.json")
     assert config["lora_parameters"] == {
         "rank": 4,
         "scale": 2.0,
@@ -48,7 +51,7 @@ def test_every_setting_arrives_and_the_loss_falls(
     }
     assert result["lora_layers"] == 4
     assert result["final_train_loss"] < result["first_train_loss"]
-    metrics = list(files.read_jsonl(Path(request["metrics"])))
+    metrics = list(files.read_jsonl(request.metrics))
     assert [row["iteration"] for row in metrics if "train_loss" in row] == [3, 6, 9, 12]
     assert any("valid_loss" in row for row in metrics)
 
@@ -58,8 +61,8 @@ def test_a_setting_that_did_not_arrive_is_named(
 ) -> None:
     request = request_for("plain")
     run_child(MODULE, tmp_path / "work", request)
-    asked = {**request, "params": {**request["params"], "learning_rate": 0.5, "batch_size": 3}}
-    problems = Mlx().mismatches(asked, Path(request["adapters"]))
+    asked = replace(request, params=replace(request.params, learning_rate=0.5, batch_size=3))
+    problems = differences(asked)
     assert len(problems) == 2
     assert any("learning_rate" in problem for problem in problems)
     assert any("batch_size" in problem for problem in problems)
@@ -88,13 +91,11 @@ def test_a_killed_training_ends_with_the_same_adapter_byte_for_byte(
     assert not adapter_of(killed).exists()
     run_child(MODULE, work, killed)
     assert files.sha256_file(adapter_of(killed)) == files.sha256_file(adapter_of(undisturbed))
-    iterations = [
-        row["iteration"] for row in files.read_jsonl(Path(killed["metrics"])) if "train_loss" in row
-    ]
+    iterations = [row["iteration"] for row in files.read_jsonl(killed.metrics) if "train_loss" in row]
     assert iterations == sorted(set(iterations))
 
 
-def kill_after_checkpoint(work: Path, request: Request) -> None:
+def kill_after_checkpoint(work: Path, request: TrainingRequest) -> None:
     task = Task(module=MODULE, work=work, payload=request, log=work.parent / "child.log")
     parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
@@ -112,16 +113,16 @@ def test_stage_2_starts_from_the_adapter_of_stage_1(
 ) -> None:
     first = request_for("first")
     run_child(MODULE, tmp_path / "work1", first)
-    start = (adapter_of(first), files.sha256_file(adapter_of(first)))
+    start = StartAdapter(adapter_of(first), files.sha256_file(adapter_of(first)))
     second = request_for("second", stage=2, start=start, stage2__iters="1", stage2__learning_rate="1e-9")
     run_child(MODULE, tmp_path / "work2", second)
     import mlx.core as mx
 
-    before, after = mx.load(str(start[0])), mx.load(str(adapter_of(second)))
+    before, after = mx.load(str(start.path)), mx.load(str(adapter_of(second)))
     assert before.keys() == after.keys()
     assert all(mx.allclose(before[name], after[name], atol=1e-6).item() for name in before)
-    metadata = files.read_json(Path(second["adapters"]) / "training_metadata.json")
-    assert metadata["resumed_from"] == start[1]
+    metadata = files.read_json(second.adapters / "training_metadata.json")
+    assert metadata["resumed_from"] == start.sha256
 
 
 def test_an_adapter_of_another_shape_is_refused(
@@ -129,7 +130,7 @@ def test_an_adapter_of_another_shape_is_refused(
 ) -> None:
     first = request_for("first")
     run_child(MODULE, tmp_path / "work1", first)
-    start = (adapter_of(first), files.sha256_file(adapter_of(first)))
+    start = StartAdapter(adapter_of(first), files.sha256_file(adapter_of(first)))
     second = request_for("second", stage=2, start=start, training__lora__rank="3")
     with pytest.raises(ChildFailed, match="does not fit"):
         run_child(MODULE, tmp_path / "work2", second)
@@ -166,7 +167,8 @@ def test_an_example_that_is_too_long_is_never_cut(
     request_for: RequestFor, run_child: RunChild, tmp_path: Path
 ) -> None:
     request = request_for("long")
-    request["params"]["max_seq_length"] = 64  # below the settings' own limit, and below the examples
+    # below the settings' own limit, and below the examples
+    request = replace(request, params=replace(request.params, max_seq_length=64))
     with pytest.raises(ChildFailed, match="64 are allowed"):
         run_child(MODULE, tmp_path / "work", request)
 
@@ -183,14 +185,14 @@ def test_the_best_adapter_by_validation_goes_on_and_a_training_that_gets_worse_s
     }
     request = request_for("early", **changes)
     result = run_child(MODULE, tmp_path / "work", request)
-    metrics = list(files.read_jsonl(Path(request["metrics"])))
+    metrics = list(files.read_jsonl(request.metrics))
     valid = {
         row["iteration"]: row["valid_loss"] for row in metrics if "valid_loss" in row and row["iteration"]
     }
     assert result["stopped_early"]
     assert max(valid) < 200
     assert result["chosen_iteration"] == min(valid, key=lambda iteration: (valid[iteration], iteration))
-    numbered = Path(request["adapters"]) / f"{result['chosen_iteration']:07d}_adapters.safetensors"
+    numbered = request.adapters / f"{result['chosen_iteration']:07d}_adapters.safetensors"
     import mlx.core as mx
 
     chosen, kept = mx.load(str(adapter_of(request))), mx.load(str(numbered))
@@ -204,7 +206,7 @@ def test_a_token_budget_keeps_the_number_of_example_passes(
     result = run_child(MODULE, tmp_path / "work", request)
     assert result["passes_over_data"] == 4
     assert 4 <= result["iterations"] < 44
-    assert Mlx().mismatches(request, Path(request["adapters"])) == []
+    assert differences(request) == []
 
 
 def test_a_killed_training_with_schedule_and_budget_is_exact_too(
@@ -238,7 +240,7 @@ def test_a_training_that_is_asked_to_stop_checkpoints_first_and_loses_no_iterati
     task = Task(module=MODULE, work=work, payload=stopped, log=tmp_path / "child.log")
     parent.prepare(task)
     process = subprocess.Popen([sys.executable, "-P", "-m", MODULE, str(work)], start_new_session=True)
-    metrics = Path(stopped["metrics"])
+    metrics = stopped.metrics
     deadline = time.monotonic() + 60
     while not metrics.exists() or not any("train_loss" in row for row in files.read_jsonl(metrics)):
         assert time.monotonic() < deadline
