@@ -133,7 +133,7 @@ def _prime(
             step(next(copies))
         second.append(step(batch))
         if number % REPORT_EVERY == 0 or number == len(texts):
-            _report(assignment, "primer", (number, len(texts)), second)
+            _report(assignment, "primer", number, len(texts), second)
     return first, second
 
 
@@ -161,15 +161,15 @@ def _learn_to_copy(
     for number in range(1, assignment.payload.copying_steps + 1):
         losses.append(step(next(copies)))
         if number % REPORT_EVERY == 0:
-            _report(assignment, "copying", (number, assignment.payload.copying_steps), losses)
+            _report(assignment, "copying", number, assignment.payload.copying_steps, losses)
             if float(np.mean(losses[-REPORT_EVERY:])) < COPIED:
                 break
     return losses
 
 
-def _report(assignment: Assignment[Any], phase: str, place: tuple[int, int], losses: list[float]) -> None:
+def _report(assignment: Assignment[Any], phase: str, step: int, steps: int, losses: list[float]) -> None:
     recent = float(np.mean(losses[-REPORT_EVERY:]))
-    assignment.report(phase=phase, iteration=place[0], iterations=place[1], train_loss=recent)
+    assignment.report(phase=phase, iteration=step, iterations=steps, train_loss=recent)
 
 
 def _random_copies(rng: np.random.Generator, vocabulary: int, tokens: int) -> Iterator[tuple[mx.array, ...]]:

@@ -28,6 +28,14 @@ class Position:
     unreported: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What changes during a training: the model, with its layers in place, and its optimizer."""
+
+    model: nn.Module
+    optimizer: Any
+
+
 def gather_state(model: nn.Module, group: Group) -> mx.array:
     """The random state of every process of the group, in the order of their ranks.
 
@@ -46,28 +54,27 @@ def gather_state(model: nn.Module, group: Group) -> mx.array:
     return gathered[:, :2]
 
 
-def save(path: Path, trained: tuple[nn.Module, Any], position: Position, random: mx.array) -> None:
+def save(path: Path, trained: Trained, position: Position, random: mx.array) -> None:
     """Write adapter, optimizer state, random state (as gathered) and position."""
-    model, optimizer = trained
-    arrays = {f"adapter.{name}": value for name, value in tree_flatten(model.trainable_parameters())}
-    arrays |= {f"optimizer.{name}": value for name, value in tree_flatten(optimizer.state)}
+    arrays = {f"adapter.{name}": value for name, value in tree_flatten(trained.model.trainable_parameters())}
+    arrays |= {f"optimizer.{name}": value for name, value in tree_flatten(trained.optimizer.state)}
     arrays["random"] = random
     save_weights(path, arrays, {"position": json.dumps(asdict(position))})
 
 
-def load(path: Path, trained: tuple[nn.Module, Any], group: Group) -> Position:
+def load(path: Path, trained: Trained, group: Group) -> Position:
     """Take up a checkpoint.
 
     Args:
         path: The checkpoint.
-        trained: The model, with LoRA layers already in place, and the optimizer. That is initialised here,
-            before its state is loaded, or `init` would undo that later.
+        trained: Its optimizer is initialised here, before its state is loaded, or `init` would undo that
+            later.
         group: As which process of how many.
 
     Returns:
         Where the training was.
     """
-    model, optimizer = trained
+    model, optimizer = trained.model, trained.optimizer
     arrays, metadata = mx.load(str(path), return_metadata=True)
     model.load_weights(_part(arrays, "adapter."), strict=False)
     optimizer.init(model.trainable_parameters())

@@ -7,6 +7,7 @@ positions nobody ever reads it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
@@ -49,6 +50,14 @@ class AnswerLoss:
         entropy = (mx.logsumexp(logits, axis=-1) - chosen) * weights
         count = weights.sum() if count is None else count
         return entropy.sum() / count, count
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A model, and the loss that is made smaller."""
+
+    model: Any
+    loss: AnswerLoss
 
 
 def _head(model: Any) -> Head:

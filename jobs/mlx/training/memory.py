@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,6 +13,7 @@ from jobs.mlx.training.batches import Size, plan, share
 from jobs.mlx.training.checkpoint import restore_random
 from jobs.mlx.training.examples import Examples
 from jobs.mlx.training.group import Group
+from jobs.mlx.training.loss import Objective
 from jobs.mlx.training.request import MemoryLimits
 
 GB = 10**9
@@ -84,11 +84,11 @@ def halved(size: Size) -> Size | None:
     return Size(size.examples // 2) if size.examples > 1 else None
 
 
-def largest_batch_fits(trained: tuple[Any, Any], examples: Examples, size: Size, group: Group) -> None:
+def largest_batch_fits(objective: Objective, examples: Examples, size: Size, group: Group) -> None:
     """Compute loss and gradient of the batch that needs most; nothing is updated.
 
     Args:
-        trained: The model and its loss.
+        objective: What is computed.
         examples: All of them.
         size: How much goes into a batch.
         group: Each process computes its share; memory that lacks in one lacks in all.
@@ -96,15 +96,14 @@ def largest_batch_fits(trained: tuple[Any, Any], examples: Examples, size: Size,
     Doing this before the first step means that a lack of memory costs seconds, not a day, and that
     the batch size never changes in the middle of a training.
     """
-    model, loss = trained
     key = mx.random.state[0].tolist()
     groups = plan(examples.lengths.tolist(), size)
     longest = max(groups, key=lambda group: len(group) * max(len(examples[index].tokens) for index in group))
     batch = [mx.array(array) for array in share([examples[index] for index in longest], group)]
-    model.train()
+    objective.model.train()
 
     def compute() -> None:
-        (value, _), gradient = nn.value_and_grad(model, loss)(model, *batch)
+        (value, _), gradient = nn.value_and_grad(objective.model, objective.loss)(objective.model, *batch)
         mx.eval(value, gradient)
 
     group.attempt(compute, is_out_of_memory)

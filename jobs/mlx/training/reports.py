@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,25 +33,67 @@ class Step:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Span:
+    """Iterations that were done before (a resumed training), and iterations in all."""
+
+    start: int
+    iterations: int
+
+
+@dataclass(frozen=True)
+class ValidLoss:
+    """The loss on the validation part after so many iterations."""
+
+    iteration: int
+    value: float
+
+
+class History:
+    """What decides how a training goes on, or is told at its end; what came before a resume counts."""
+
+    def __init__(self) -> None:
+        self.valid: list[ValidLoss] = []
+        self.first_train_loss: float | None = None
+        self.final_train_loss: float | None = None
+        self.peak_memory_gb: float | None = None
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take in a line of metrics.jsonl."""
+        if (loss := row.get("valid_loss")) is not None:
+            self.valid.append(ValidLoss(row["iteration"], loss))
+        if (loss := row.get("train_loss")) is not None:
+            self.final_train_loss = loss
+            if self.first_train_loss is None:
+                self.first_train_loss = loss
+        if (peak := row.get("peak_memory_gb")) is not None:
+            self.peak_memory_gb = max(peak, self.peak_memory_gb or 0.0)
+
+    @property
+    def of_trained(self) -> list[ValidLoss]:
+        """All but those of the untrained adapter, before the first iteration."""
+        return [loss for loss in self.valid if loss.iteration]
+
+
 class Reports(TrainingCallback):
     """Sends what the trainer measures to where it is read.
 
     Args:
         assignment: Where progress and log lines go.
-        metrics: metrics.jsonl.
-        span: Iterations that were done before (a resumed training), and iterations in all.
+        metrics: metrics.jsonl; it is read once, by `go_back`, and only written after that.
+        span: Where this training begins and ends.
         every: Iterations per report, counted from the very first, so that a resume changes no report.
     """
 
-    def __init__(self, assignment: Assignment[Any], metrics: Path, span: tuple[int, int], every: int) -> None:
-        start, iterations = span
+    def __init__(self, assignment: Assignment[Any], metrics: Path, span: Span, every: int) -> None:
         self.assignment = assignment
         self.metrics = metrics
-        self.iterations = iterations
-        self.start = start
+        self.iterations = span.iterations
+        self.start = span.start
         self.every = every
         self.began = time.monotonic()
         self.window: list[Step] = []
+        self.history = History()
 
     def on_train_loss_report(self, train_info: dict[str, Any]) -> None:
         """Called after every iteration; a report goes out after every `every` of them.
@@ -90,14 +133,6 @@ class Reports(TrainingCallback):
             valid_loss=_finite("validation", loss, iteration),
         )
 
-    def history(self, key: str) -> list[tuple[int, float]]:
-        """(iteration, value) of one number; from metrics.jsonl, so what came before a resume counts."""
-        if not self.metrics.exists():
-            return []
-        return [
-            (row["iteration"], row[key]) for row in files.read_jsonl(self.metrics) if row.get(key) is not None
-        ]
-
     def go_back(self, position: Position) -> None:
         """Forget what was told of iterations that will be done again; know again what was not told yet."""
         self.window = [Step(loss, 0.0, 0.0) for loss in position.unreported]
@@ -107,12 +142,16 @@ class Reports(TrainingCallback):
         for cut in files.temporaries(self.metrics.parent, self.metrics.name):  # a killed trainer's
             cut.unlink()
         files.write_jsonl(self.metrics, kept)
+        self.history = History()
+        for row in kept:
+            self.history.add(row)
         if position.step:
             mark = {"time": time.time(), "iteration": position.step, "resumed": True}
             files.append_jsonl(self.metrics, mark)
 
     def _tell(self, **facts: Any) -> None:
         files.append_jsonl(self.metrics, {"time": time.time(), **facts})
+        self.history.add(facts)
         self.assignment.report(phase="training", **facts)
         self.assignment.say("training", **facts)
 

@@ -15,8 +15,8 @@ from jobs.mlx.training import adapter, checkpoint, memory, optimizer
 from jobs.mlx.training.batches import Size, plan
 from jobs.mlx.training.examples import Examples, open_examples
 from jobs.mlx.training.group import Group
-from jobs.mlx.training.loss import AnswerLoss
-from jobs.mlx.training.reports import Reports
+from jobs.mlx.training.loss import AnswerLoss, Objective
+from jobs.mlx.training.reports import Reports, Span
 from jobs.mlx.training.request import Parameters, TrainingRequest
 
 SETBACK = "setback.json"
@@ -75,14 +75,14 @@ def open_session(assignment: Assignment[TrainingRequest], group: Group) -> Sessi
     fitting = memory.fit(
         Size(params.batch_size, params.batch_tokens),
         params.grad_accumulation_steps,
-        lambda size: memory.largest_batch_fits((model, loss), train, size, group),
+        lambda size: memory.largest_batch_fits(Objective(model, loss), train, size, group),
     )
     iterations = iterations_for(params, train.lengths.tolist(), fitting)
     factor = setback_factor(common)
     adamw = optimizer.build(params, iterations, fitting.accumulation, factor)
-    position = _take_up(common, (model, adamw), group)
+    position = _take_up(common, checkpoint.Trained(model, adamw), group)
     start = position.step
-    reports = Reports(assignment, request.metrics, (start, iterations), params.steps_per_report)
+    reports = Reports(assignment, request.metrics, Span(start, iterations), params.steps_per_report)
     reports.go_back(position)
     assignment.say(
         "training begins", lora_layers=len(layers), start=start, iterations=iterations, examples=len(train)
@@ -115,6 +115,6 @@ def setback_factor(work: Path) -> float:
     return float(files.read_json(path)["factor"]) if path.exists() else 1.0
 
 
-def _take_up(work: Path, trained: tuple[Any, Any], group: Group) -> checkpoint.Position:
+def _take_up(work: Path, trained: checkpoint.Trained, group: Group) -> checkpoint.Position:
     path = work / checkpoint.NAME
     return checkpoint.load(path, trained, group) if path.exists() else checkpoint.Position(0)

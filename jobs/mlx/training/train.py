@@ -8,6 +8,7 @@ processes (`jobs.mlx.training.launch`) all of them come by here, and the first a
 
 from __future__ import annotations
 
+import math
 import signal
 from types import FrameType
 from typing import Any
@@ -174,18 +175,18 @@ def _validate(session: Session, iteration: int) -> None:
         iterate_batches=Batches(session.fitting.size, 0, 0, lambda step: None, session.group),
     )
     session.model.train()
-    before = [value for _, value in session.reports.history("valid_loss")]
+    earlier = [each.value for each in session.reports.history.of_trained]
     session.reports.validated(iteration, loss)
     if not session.group.leads:
         return
-    if iteration and (len(before) < 2 or loss < min(before[1:])):  # the first one is of an untrained adapter
+    if iteration and loss < min(earlier, default=math.inf):
         arrays = adapter.weights(session.model)
         adapter.save_weights(session.assignment.work / BEST, arrays, {"iteration": str(iteration)})
 
 
 def _stop_if_it_no_longer_helps(session: Session) -> None:
     patience = session.params.early_stopping_patience
-    losses = [value for iteration, value in session.reports.history("valid_loss") if iteration]
+    losses = [each.value for each in session.reports.history.of_trained]
     if patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience:
         raise StopEarly  # in all processes of a group: each has the same losses
 
@@ -201,7 +202,7 @@ def _checkpoint(session: Session, step: int) -> None:
         adapter.save_weights(numbered, adapter.weights(session.model))
     position = checkpoint.Position(step, tuple(seen.loss for seen in session.reports.window))
     path = session.assignment.work / checkpoint.NAME
-    checkpoint.save(path, (session.model, session.optimizer), position, state)
+    checkpoint.save(path, checkpoint.Trained(session.model, session.optimizer), position, state)
 
 
 def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
@@ -217,7 +218,7 @@ def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
 def _chosen_iteration(session: Session, stopped_early: bool) -> int:
     """Put the best adapter by validation loss into the model, if that was asked for; say which it is."""
     best = session.assignment.work / BEST
-    last = session.reports.history("valid_loss")[-1][0] if stopped_early else session.iterations
+    last = session.reports.history.valid[-1].iteration if stopped_early else session.iterations
     if not session.params.keep_best or not best.exists():
         return last
     arrays, metadata = mx.load(str(best), return_metadata=True)
@@ -245,9 +246,8 @@ def _settings_used(session: Session) -> dict[str, Any]:
 
 
 def _describe(session: Session) -> dict[str, Any]:
-    request, reports = session.request, session.reports
-    losses, valid = reports.history("train_loss"), reports.history("valid_loss")
-    memory = [value for _, value in reports.history("peak_memory_gb")]
+    request, history = session.request, session.reports.history
+    valid = [each.value for each in history.valid]
     work = session.assignment.work / SETBACK
     return {
         "stage": request.stage,
@@ -264,12 +264,12 @@ def _describe(session: Session) -> dict[str, Any]:
         "passes_over_data": session.params.iters * session.params.batch_size / len(session.train),
         "lora_layers": len(adapter.lora_layers(session.model)),
         "trainable_parameters": sum(value.size for value in adapter.weights(session.model).values()),
-        "first_train_loss": losses[0][1] if losses else None,
-        "final_train_loss": losses[-1][1] if losses else None,
-        "first_valid_loss": valid[0][1] if valid else None,
-        "final_valid_loss": valid[-1][1] if valid else None,
-        "best_valid_loss": min((value for iteration, value in valid if iteration), default=None),
-        "peak_memory_gb": max(memory, default=None),
+        "first_train_loss": history.first_train_loss,
+        "final_train_loss": history.final_train_loss,
+        "first_valid_loss": valid[0] if valid else None,
+        "final_valid_loss": valid[-1] if valid else None,
+        "best_valid_loss": min((each.value for each in history.of_trained), default=None),
+        "peak_memory_gb": history.peak_memory_gb,
         "device": str(mx.default_device()),
     }
 

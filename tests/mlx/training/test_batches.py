@@ -21,7 +21,7 @@ from jobs.mlx.training.batches import PAD_TO, Batches, Size, ahead, assemble, pa
 from jobs.mlx.training.batches import padded_positions as room_for
 from jobs.mlx.training.examples import Encoded, Examples, encode
 from jobs.mlx.training.group import ALONE
-from jobs.mlx.training.loss import AnswerLoss
+from jobs.mlx.training.loss import AnswerLoss, Objective
 from jobs.mlx.training.request import Schedule
 from jobs.mlx.training.schedule import learning_rate
 from jobs.providers.mlx.request import training_request
@@ -199,7 +199,7 @@ def test_trying_the_largest_batch_changes_nothing(tmp_path: Path) -> None:
     model = tiny()
     mx.random.seed(5)
     key = mx.random.state[0].tolist()
-    memory.largest_batch_fits((model, AnswerLoss(model)), examples, Size(2), ALONE)
+    memory.largest_batch_fits(Objective(model, AnswerLoss(model)), examples, Size(2), ALONE)
     assert mx.random.state[0].tolist() == key
 
 

@@ -9,11 +9,11 @@ import pytest
 from jobs.children.entry import Assignment
 from jobs.fs import files
 from jobs.mlx.training.checkpoint import Position
-from jobs.mlx.training.reports import Reports
+from jobs.mlx.training.reports import Reports, Span
 
 
 def reports(folder: Path, start: int) -> Reports:
-    return Reports(Assignment(folder, {}, folder / "log", {}), folder / "metrics.jsonl", (start, 20), 3)
+    return Reports(Assignment(folder, {}, folder / "log", {}), folder / "metrics.jsonl", Span(start, 20), 3)
 
 
 @pytest.mark.parametrize(("step", "kept"), [(0, []), (4, [0, 3]), (10, [0, 3, 6, 10])])
@@ -27,9 +27,41 @@ def test_a_training_that_goes_on_keeps_what_its_checkpoint_covers(
         stream.write('{"iteration": 15, "torn')
     later = reports(tmp_path, step)
     later.go_back(Position(step))
-    assert [iteration for iteration, _ in later.history("valid_loss")] == kept
+    assert [loss.iteration for loss in later.history.valid] == kept
     marks = [row["iteration"] for row in files.read_jsonl(tmp_path / "metrics.jsonl") if "resumed" in row]
     assert marks == ([step] if step else [])
+
+
+def test_numbers_of_before_a_resume_count_and_the_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    for row in (
+        {"iteration": 0, "valid_loss": 9.0},
+        {"iteration": 3, "train_loss": 8.0, "peak_memory_gb": 2.0},
+        {"iteration": 5, "valid_loss": 3.0},
+        {"iteration": 6, "train_loss": 7.0, "peak_memory_gb": 3.0},
+        {"iteration": 9, "train_loss": 6.0, "peak_memory_gb": 99.0},  # is done again
+    ):
+        files.append_jsonl(metrics, row)
+    later = reports(tmp_path, 6)
+    later.go_back(Position(6))
+    monkeypatch.setattr(files, "read_jsonl", None)  # whoever reads it again fails
+    later.validated(10, 4.0)
+    later.on_train_loss_report(
+        {
+            "iteration": 14,
+            "train_loss": 5.0,
+            "learning_rate": 1.0,
+            "tokens_per_second": 1.0,
+            "peak_memory": 2.5,
+            "iterations_per_second": 1.0,
+        }
+    )
+    seen = later.history
+    assert [(loss.iteration, loss.value) for loss in seen.valid] == [(0, 9.0), (5, 3.0), (10, 4.0)]
+    assert [loss.iteration for loss in seen.of_trained] == [5, 10]
+    assert (seen.first_train_loss, seen.final_train_loss, seen.peak_memory_gb) == (8.0, 5.0, 3.0)
 
 
 def test_going_back_forgets_what_is_done_again_and_what_a_killed_trainer_was_writing(tmp_path: Path) -> None:
@@ -40,7 +72,7 @@ def test_going_back_forgets_what_is_done_again_and_what_a_killed_trainer_was_wri
     for cut in (files.temporary_beside(metrics), files.temporary_beside(metrics)):
         cut.write_text("half")
     assignment = Assignment(tmp_path, {}, tmp_path / "run.log", {})
-    Reports(assignment, metrics, (5, 9), 1).go_back(Position(5))
+    Reports(assignment, metrics, Span(5, 9), 1).go_back(Position(5))
     rows = list(files.read_jsonl(metrics))
     assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 5]
     assert rows[-1]["resumed"]

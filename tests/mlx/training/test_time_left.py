@@ -11,7 +11,7 @@ from jobs.children.entry import Assignment
 from jobs.children.protocol import PROGRESS
 from jobs.fs import files
 from jobs.mlx.training import reports as module
-from jobs.mlx.training.reports import Reports
+from jobs.mlx.training.reports import Reports, Span
 
 
 class Clock:
@@ -46,7 +46,7 @@ def test_a_night_with_the_lid_closed_does_not_make_the_rest_longer(
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     assignment = Assignment(tmp_path, {}, tmp_path / "run.log", {})
-    reports = Reports(assignment, tmp_path / "metrics.jsonl", (0, 100), 10)
+    reports = Reports(assignment, tmp_path / "metrics.jsonl", Span(0, 100), 10)
     for iteration in range(1, 21):
         clock.awake += 2.0
         clock.asleep += slept if iteration == 15 else 0.0
@@ -61,7 +61,7 @@ def test_a_resumed_training_counts_only_what_it_did_itself(
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     assignment = Assignment(tmp_path, {}, tmp_path / "run.log", {})
-    reports = Reports(assignment, tmp_path / "metrics.jsonl", (50, 100), 10)
+    reports = Reports(assignment, tmp_path / "metrics.jsonl", Span(50, 100), 10)
     for iteration in range(1, 11):
         clock.awake += 3.0
         reports.on_train_loss_report(told(iteration))

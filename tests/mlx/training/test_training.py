@@ -139,12 +139,12 @@ def test_an_adapter_of_another_shape_is_refused(
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, loss: float) -> None:
     from jobs.children.entry import Assignment
-    from jobs.mlx.training.reports import Diverged, Reports
+    from jobs.mlx.training.reports import Diverged, Reports, Span
     from jobs.mlx.training.train import _set_back
 
     # OLMo-2 normalises whatever its layers put out, so no learning rate makes the tiny model diverge.
     assignment = Assignment(tmp_path, {}, tmp_path / "log", {})
-    reports = Reports(assignment, tmp_path / "metrics.jsonl", (0, 10), 5)
+    reports = Reports(assignment, tmp_path / "metrics.jsonl", Span(0, 10), 5)
     with pytest.raises(Diverged, match="loss is") as caught:
         reports.on_train_loss_report(
             {
