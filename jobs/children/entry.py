@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from jobs import diagnosis
 from jobs.children.protocol import EXIT_BUSY, EXIT_FULL, LOCK, PROGRESS, RECEIPT, REQUEST
@@ -23,6 +23,10 @@ from jobs.fs import files
 from jobs.fs.locks import Holder
 
 Payload = TypeVar("Payload")
+
+
+class TaskStopped(Exception):
+    """A task was asked to end and has, in good order: it leaves no receipt, and goes on from what it left."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type = dict) -
     """Run `task` as the process's whole purpose and exit.
 
     Args:
-        task: Gets the assignment, returns the JSON-able result that goes into the receipt.
+        task: Gets the assignment, returns the JSON-able result that goes into the receipt, or raises
+            TaskStopped.
         kind: What its request is; one that is not of this kind is a failure like any other.
     """
     try:
@@ -80,13 +85,23 @@ def _main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, work: P
         request = _admitted(work, stack)
         if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
             os._exit(0)
-        receipt = attempt(task, kind, assignment_in(request, work))
+        try:
+            receipt = attempt(task, kind, assignment_in(request, work))
+        except TaskStopped:
+            leave(0)
         files.write_json(work / RECEIPT, {"key": request["key"], **receipt})
-        # Leave without running interpreter shutdown: the receipt is durable, and MLX and pyarrow threads
-        # have been seen to crash on the way out, which would look like a failure.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0 if receipt["status"] == "done" else 1)
+        leave(0 if receipt["status"] == "done" else 1)
+
+
+def leave(code: int) -> NoReturn:
+    """Exit without running interpreter shutdown.
+
+    What was written is durable, and MLX and pyarrow threads have been seen to crash on the way out, which
+    would look like a failure.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -117,9 +132,14 @@ def attempt(
         task: Gets the assignment with its payload as a `kind`.
         kind: What the payload is.
         assignment: With the payload as it was written.
+
+    Raises:
+        TaskStopped: The task was asked to end.
     """
     try:
         return {"status": "done", "result": task(_checked(assignment, kind))}
+    except TaskStopped:
+        raise
     except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
         failure = _failure(error, assignment.work)
     with _room_or_not():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.children import parent
+from jobs.children import life, parent
 from jobs.children.outcome import State, outcome_of
 from jobs.children.task import Task
 from jobs.errors import ChildFailed, OperatorError, OutOfMemory
@@ -39,6 +39,19 @@ def test_a_failure_is_told_as_often_as_it_is_asked_for(
         assert failed.state is State.FAILED
         assert type(failed.error) is OperatorError
         assert (failed.error.message, failed.error.remedy) == ("a setting is wrong", "mend it")
+
+
+def test_a_child_that_was_asked_to_end_leaves_no_receipt_and_no_failure(task: Tasks) -> None:
+    asked = task("stop")
+    parent.start(asked)
+    process = life.own(asked.work)
+    assert process is not None
+    assert process.wait(10) == 0
+    ended = outcome_of(asked.work, asked.key)
+    assert ended.state is State.DEAD
+    assert ended.error is not None
+    assert ended.error.message.startswith("tiny_child ended without a receipt (exit code 0).")
+    assert not asked.log.exists()  # nothing failed
 
 
 def test_a_death_is_told_with_its_signal_by_the_parent_and_without_it_by_the_next_daemon(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jobs.children import entry
-from jobs.children.entry import Assignment
+from jobs.children.entry import Assignment, TaskStopped
 from jobs.errors import DeliveryRefused, NetworkError, OperatorError
 
 time.sleep(float(os.environ.get("TINY_IMPORT_SECONDS", "0")))
@@ -88,6 +88,10 @@ def _preload() -> dict[str, Any]:
     return {"LD_PRELOAD": os.environ.get("LD_PRELOAD", "")}
 
 
+def _stop() -> NoReturn:
+    raise TaskStopped
+
+
 ENDS: dict[str, Callable[[], dict[str, Any]]] = {
     "refuse": _refuse,
     "operator": _operator,
@@ -99,6 +103,7 @@ ENDS: dict[str, Callable[[], dict[str, Any]]] = {
     "no receipt": _no_receipt,
     "exit": lambda: sys.exit(3),
     "preload": _preload,
+    "stop": _stop,
 }
 
 if __name__ == "__main__":

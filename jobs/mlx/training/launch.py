@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.children import protocol
-from jobs.children.entry import Assignment
+from jobs.children.entry import Assignment, TaskStopped
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
 from jobs.mlx.training.request import Launch, TrainingRequest
@@ -36,7 +36,7 @@ def run(assignment: Assignment[TrainingRequest]) -> dict[str, Any]:
         The first process's result.
 
     Raises:
-        SystemExit: The training was asked to end, and has, behind a checkpoint.
+        TaskStopped: The training was asked to end, and has, behind a checkpoint.
     """
     launch, work = assignment.payload.launch, assignment.work
     for stale in (work / STOP, *work.glob("outcome-*.json")):
@@ -128,7 +128,7 @@ def _result(work: Path, size: int) -> dict[str, Any]:
     if outcomes:
         return dict(outcomes[0]["result"])
     if (work / STOP).exists():
-        raise SystemExit(0)  # no receipt: the work is not done, it goes on from its checkpoint
+        raise TaskStopped
     raise ChildFailed("A process of the group ended without an outcome; what it printed is in child.out.")
 
 

@@ -12,10 +12,10 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jobs.children import entry, protocol
-from jobs.children.entry import Assignment
+from jobs.children.entry import Assignment, TaskStopped
 from jobs.errors import NetworkError
 from jobs.fs import files, locks
 from jobs.fs.locks import Holder
@@ -39,18 +39,11 @@ def main() -> None:
     assignment = _own(entry.assignment_in(request, work), rank)
     try:
         outcome = entry.attempt(_train, TrainingRequest, assignment)
-    except SystemExit:  # asked to stop: no outcome, the work goes on from its checkpoint
-        _leave(0)
+    except TaskStopped:  # no outcome: the work goes on from its checkpoint
+        entry.leave(0)
     if outcome["status"] == "failed" or rank == 0:
         files.write_json(launch.outcome_of(work, rank), outcome)
-    _leave(0 if outcome["status"] == "done" else 1)
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit without running interpreter shutdown, where MLX's threads have been seen to crash."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    entry.leave(0 if outcome["status"] == "done" else 1)
 
 
 def _own(assignment: Assignment[dict[str, Any]], rank: int) -> Assignment[dict[str, Any]]:

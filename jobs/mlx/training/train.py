@@ -17,7 +17,7 @@ import mlx.core as mx
 from mlx_lm.tuner.trainer import TrainingArgs, evaluate, train
 
 from jobs.children import entry
-from jobs.children.entry import Assignment
+from jobs.children.entry import Assignment, TaskStopped
 from jobs.children.request import to_json
 from jobs.errors import OperatorError
 from jobs.fs import files
@@ -132,7 +132,7 @@ def _train(session: Session) -> None:
             _checkpoint(session, step)
         if stopping:
             session.assignment.say("training stops at a checkpoint", iteration=step)
-            raise SystemExit(0)  # no receipt: the work is not done, it goes on from here
+            raise TaskStopped
 
     if session.reports.start == 0:
         _validate(session, 0)
