@@ -41,7 +41,7 @@ from mlx_lm.models.cache import make_prompt_cache
 from benchmarks import blas
 from benchmarks.specimens import Shape, build_model, fix, window_rows
 from jobs.mlx.evaluate import answer_all
-from jobs.mlx.reference_decoding import Ending, Generated, Question
+from jobs.mlx.reference_decoding import Generated, Prompt, StopCriteria
 from jobs.mlx.training.batches import assemble
 from jobs.mlx.training.examples import Encoded, tokenise
 from jobs.mlx.training.loss import AnswerLoss
@@ -50,7 +50,7 @@ SHAPE = Shape(hidden=64, layers=4, heads=1, vocabulary=1024)
 LINES, CONTEXT, EXTRA_TOKENS, BATCH = 30, 8, 64, 8  # windows and limit as in the settings' defaults
 WRONG_OF = 10  # in `right`, one case of so many keeps its true reference
 AIMS = {"wrong": 0.25, "right": 0.1}
-Questions = dict[int, Question]
+Prompts = dict[int, Prompt]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _measure(plan: Plan, rows: list[dict[str, Any]]) -> dict[str, Any]:
     model, tokenizer = load(str(plan.folder))
     model.load_weights(str(plan.folder / "trained.safetensors"))
     model.eval()
-    true = {number: _question(tokenizer, row) for number, row in enumerate(rows)}
+    true = {number: _prompt(tokenizer, row) for number, row in enumerate(rows)}
     answers: dict[str, dict[int, Generated]] = {"wrong": {}, "right": {}}
     stock: dict[int, Answer] = {}
     ways: dict[str, Callable[[], Any]] = {"stock": lambda: stock.update(_stock(model, tokenizer, true))}
@@ -141,8 +141,8 @@ def _measure(plan: Plan, rows: list[dict[str, Any]]) -> dict[str, Any]:
     _ours(model, true, plan.batch_size, answers["wrong"])()
     _generate(model, tokenizer, true[0])
     asked = {"wrong": true, "right": _mostly_right(true, answers["wrong"])}
-    for label, questions in asked.items():
-        ways[label] = _ours(model, questions, plan.batch_size, answers[label])
+    for label, prompts in asked.items():
+        ways[label] = _ours(model, prompts, plan.batch_size, answers[label])
     seconds = _in_turns(ways, plan.rounds)
     return {
         "step_to_pass": _step_to_pass(model, list(true[0].prompt)),
@@ -152,32 +152,30 @@ def _measure(plan: Plan, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "device": str(mx.default_device()),
         "blas": blas.name(plan.library),
         "training_steps": plan.steps,
-        "prompt_tokens": sum(len(question.prompt) for question in true.values()),
+        "prompt_tokens": sum(len(prompt.tokens) for prompt in true.values()),
         "answer_tokens": sum(len(answer.tokens) for answer in stock.values()),
         "stock_seconds": seconds["stock"],
         "models": {
             label: {
-                **_compared(model, tokenizer, questions, stock, answers[label]),
+                **_compared(model, tokenizer, prompts, stock, answers[label]),
                 **_timed(seconds, label),
             }
-            for label, questions in asked.items()
+            for label, prompts in asked.items()
         },
     }
 
 
-def _mostly_right(questions: Questions, known: dict[int, Generated]) -> Questions:
+def _mostly_right(prompts: Prompts, known: dict[int, Generated]) -> Prompts:
     return {
-        number: question
+        number: prompt
         if number % WRONG_OF == 0
-        else Question(question.prompt, [*known[number].tokens, min(question.ending.stop)], question.ending)
-        for number, question in questions.items()
+        else Prompt(prompt.tokens, [*known[number].tokens, min(prompt.stop.stop_tokens)], prompt.stop)
+        for number, prompt in prompts.items()
     }
 
 
-def _ours(
-    model: Any, questions: Questions, batch_size: int, answers: dict[int, Generated]
-) -> Callable[[], Any]:
-    return lambda: answer_all(model, questions, batch_size, answers.__setitem__)
+def _ours(model: Any, prompts: Prompts, batch_size: int, answers: dict[int, Generated]) -> Callable[[], Any]:
+    return lambda: answer_all(model, prompts, batch_size, answers.__setitem__)
 
 
 def _in_turns(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
@@ -209,32 +207,32 @@ def _timed(seconds: dict[str, list[float]], label: str) -> dict[str, Any]:
 def _compared(
     model: Any,
     tokenizer: Any,
-    questions: Questions,
+    prompts: Prompts,
     stock: dict[int, Answer],
     ours: dict[int, Generated],
 ) -> dict[str, Any]:
-    other = [number for number in questions if tokenizer.decode(ours[number].tokens) != stock[number].text]
+    other = [number for number in prompts if tokenizer.decode(ours[number].tokens) != stock[number].text]
     return {
-        "exact": sum(_is_exact(question, stock[number]) for number, question in questions.items()),
+        "exact": sum(_is_exact(prompt, stock[number]) for number, prompt in prompts.items()),
         "different_texts": len(other),
         "logits_apart": [
-            _apart(model, questions[number], ours[number].tokens, stock[number].tokens) for number in other
+            _apart(model, prompts[number], ours[number].tokens, stock[number].tokens) for number in other
         ],
-        "drafted_tokens": sum(answer.drafted for answer in ours.values()),
+        "drafted_tokens": sum(answer.accepted for answer in ours.values()),
         "ended_by_the_limit": sum(answer.truncated for answer in ours.values()),
     }
 
 
-def _is_exact(question: Question, answer: Answer) -> bool:
-    ends = [place for place, token in enumerate(question.reference) if token in question.ending.stop]
-    return list(question.reference[: ends[0] if ends else None]) == answer.tokens
+def _is_exact(prompt: Prompt, answer: Answer) -> bool:
+    ends = [place for place, token in enumerate(prompt.reference) if token in prompt.stop.stop_tokens]
+    return list(prompt.reference[: ends[0] if ends else None]) == answer.tokens
 
 
-def _apart(model: Any, question: Question, ours: list[int], stock: list[int]) -> float:
+def _apart(model: Any, prompt: Prompt, ours: list[int], stock: list[int]) -> float:
     """How far apart the best two logits are, in one pass, where two answers part."""
     both = zip([*ours, -1], [*stock, -1], strict=False)
     place = next(place for place, pair in enumerate(both) if pair[0] != pair[1])
-    logits = model(mx.array([*question.prompt, *stock[:place]])[None])[0, -1]
+    logits = model(mx.array([*prompt.tokens, *stock[:place]])[None])[0, -1]
     second, first = mx.sort(logits)[-2:].tolist()
     return float(first - second)
 
@@ -255,22 +253,23 @@ def _seconds(model: Any, tokens: list[int], cache: list[Any]) -> float:
     return time.perf_counter() - began
 
 
-def _question(tokenizer: Any, row: dict[str, Any]) -> Question:
+def _prompt(tokenizer: Any, row: dict[str, Any]) -> Prompt:
     tokens, start = tokenise(tokenizer, row["messages"])
-    ending = Ending(frozenset(tokenizer.eos_token_ids), len(tokens) - start + EXTRA_TOKENS)
-    return Question(tokens[:start], tokens[start:], ending)
+    stop = StopCriteria(frozenset(tokenizer.eos_token_ids), len(tokens) - start + EXTRA_TOKENS)
+    return Prompt(tokens[:start], tokens[start:], stop)
 
 
-def _stock(model: Any, tokenizer: Any, questions: Questions) -> dict[int, Answer]:
-    return {number: _generate(model, tokenizer, question) for number, question in questions.items()}
+def _stock(model: Any, tokenizer: Any, prompts: Prompts) -> dict[int, Answer]:
+    return {number: _generate(model, tokenizer, prompt) for number, prompt in prompts.items()}
 
 
-def _generate(model: Any, tokenizer: Any, question: Question) -> Answer:
+def _generate(model: Any, tokenizer: Any, prompt: Prompt) -> Answer:
     # All that mlx_lm.generate does is to join these pieces' texts; we want to see their tokens, too.
-    pieces = list(stream_generate(model, tokenizer, list(question.prompt), max_tokens=question.ending.limit))
+    pieces = list(stream_generate(model, tokenizer, list(prompt.tokens), max_tokens=prompt.stop.max_tokens))
     tokens = [piece.token for piece in pieces]
     return Answer(
-        "".join(piece.text for piece in pieces), tokens[:-1] if tokens[-1] in question.ending.stop else tokens
+        "".join(piece.text for piece in pieces),
+        tokens[:-1] if tokens[-1] in prompt.stop.stop_tokens else tokens,
     )
 
 

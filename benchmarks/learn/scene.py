@@ -11,7 +11,7 @@ from typing import Any
 
 import jobs
 from benchmarks.learn.packages import advisories
-from benchmarks.learn.primer import copying_rows, primer_rows
+from benchmarks.learn.pretraining_corpus import copying_rows, corpus_rows
 from benchmarks.learn.public_rows import crossvul_rows, cvefixes_rows
 from benchmarks.learn.reports import reports
 from benchmarks.learn.wording import wording_rows
@@ -24,11 +24,11 @@ from jobs.mlx.toy_models.requests import CopyModelRequest, ModelShape
 MODEL = "small-olmo2-learn"
 MODULE = "jobs.mlx.toy_models.copy_pretrained_model"
 SEED = 42
-# Seeds of their own: primer and tokenizer's texts share no file and no package with the data.
-PRIMER_SEED, WORDING_SEED = 7, 8
+# Seeds of their own: corpus and tokenizer's texts share no file and no package with the data.
+CORPUS_SEED, WORDING_SEED = 7, 8
 
 CROSSVUL, CVEFIXES, ADVISORIES = 1400, 1000, 900
-COPYING, PRIMER, WORDING = 1_500, 6_500, 3_000
+COPYING, CORPUS, WORDING = 1_500, 6_500, 3_000
 SHAPE = ModelShape(vocabulary=2048, hidden=192, intermediate=384, layers=3, heads=4)
 LENGTH = 512
 # What else decides the base model's weights.
@@ -62,13 +62,13 @@ class Learning(Scene):
         return max(1, round(self.share * count))
 
     def write_data(self) -> dict[str, int]:
-        """Write the public data, the primer and the tokenizer's texts; the number of rows of each."""
+        """Write the public data, the base model's corpus and its tokenizer's texts; the rows of each."""
         packages = {each.package for each in advisories(self._of(ADVISORIES), SEED)}
         rows = {
             "crossvul/train": crossvul_rows(self._of(CROSSVUL), SEED),
             "cvefixes/train": cvefixes_rows(self._of(CVEFIXES), SEED),
-            "primer": chain(
-                copying_rows(self._of(COPYING), PRIMER_SEED), primer_rows(self._of(PRIMER), PRIMER_SEED)
+            "primer": chain(  # as learn.json calls the pretraining corpus
+                copying_rows(self._of(COPYING), CORPUS_SEED), corpus_rows(self._of(CORPUS), CORPUS_SEED)
             ),
             "wording": wording_rows(self._of(WORDING), WORDING_SEED, packages),
         }
@@ -110,18 +110,18 @@ class Learning(Scene):
 
     def base_model_request(self) -> CopyModelRequest:
         """What the child that makes the base model is asked for."""
-        texts, primer = (self.data / f"{name}.jsonl" for name in ("wording", "primer"))
+        texts, corpus = (self.data / f"{name}.jsonl" for name in ("wording", "primer"))
         return CopyModelRequest(
             out=self.base / MODEL,
             texts=texts,
-            primer=primer,
+            corpus=corpus,
             rate=3.0e-3,
             copying_steps=400,
             tokens=1024,
             max_seq_length=LENGTH,
             shape=SHAPE,
             seed=SEED,
-            data_sha256=tuple(files.sha256_file(path) for path in (texts, primer)),
+            data_sha256=tuple(files.sha256_file(path) for path in (texts, corpus)),
             code_sha256=tuple(files.sha256_file(path) for path in CODE),
         )
 

@@ -1,4 +1,4 @@
-"""What the base model's tokenizer learns from: the primer, and the words of both stages with other names.
+"""What the base model's tokenizer learns from: its corpus, and the words of both stages with other names.
 
 Every name and version in it comes from another seed than the data that the model is trained and measured
 with.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 from benchmarks.learn.packages import Advisory, advisories
-from benchmarks.learn.primer import primer_rows
+from benchmarks.learn.pretraining_corpus import corpus_rows
 from benchmarks.learn.public_rows import crossvul_rows
 from daemon.demo.specimen import vocabulary
 from jobs.datasets.examples.example import SYSTEM, conversation, fence, prompt_text
@@ -24,7 +24,7 @@ FIX_TASK = "Fix the vulnerability in this code."
 
 def wording_rows(count: int, seed: int, apart_from: Set[str] = frozenset()) -> Iterator[Row]:
     """About three times `count` conversations; packages of `apart_from` are left out."""
-    yield from primer_rows(count, seed)
+    yield from corpus_rows(count, seed)
     for row in crossvul_rows(count, seed):
         name, sentence = vocabulary()["cwes"][row["cwe_id"]]
         facts = {"CWE": f"{row['cwe_id']} ({name})", "Language": row["language"], "Description": sentence}

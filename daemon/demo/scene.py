@@ -22,8 +22,8 @@ MODEL = "tiny-olmo2-demo"
 MODULE = "jobs.mlx.toy_models.tiny_model"
 SHAPE = ModelShape(vocabulary=2048, hidden=64, intermediate=256, layers=2, heads=4)
 # Code that is on every machine with Python; the tiny model learns from it what code looks like.
-PRIMER_STEPS = 200
-PRIMER = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
+STEPS = 200
+CORPUS = ("secrets.py", "hashlib.py", "shutil.py", "http/cookies.py", "urllib/parse.py", "json/decoder.py")
 
 
 class Scene(ThrowAwayHome):
@@ -84,7 +84,7 @@ class Scene(ThrowAwayHome):
         }
 
     def build_base_model(
-        self, on_progress: Callable[[dict[str, Any]], None], primer_steps: int = PRIMER_STEPS
+        self, on_progress: Callable[[dict[str, Any]], None], steps: int = STEPS
     ) -> dict[str, Any]:
         """The tiny base model, by a child of its own."""
         library = Path(sysconfig.get_path("stdlib"))
@@ -98,9 +98,9 @@ class Scene(ThrowAwayHome):
             payload=TinyModelRequest(
                 out=self.models_dir / "base" / MODEL,
                 texts=(*public, *reports),
-                primer=tuple(library / name for name in PRIMER),
-                primer_steps=primer_steps,
-                primer_rate=5.0e-3,
+                corpus=tuple(library / name for name in CORPUS),
+                steps=steps,
+                rate=5.0e-3,
                 shape=SHAPE,
                 seed=42,
             ),

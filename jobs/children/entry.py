@@ -82,7 +82,7 @@ def main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type = dict) -
 
 def _main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, work: Path) -> None:
     with contextlib.ExitStack() as stack:
-        request = _admitted(work, stack)
+        request = _take_locks(work, stack)
         if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
             os._exit(0)
         try:
@@ -104,7 +104,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _admitted(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
+def _take_locks(work: Path, stack: contextlib.ExitStack) -> dict[str, Any]:
     """The request, read under the lock: before it, another daemon might still be replacing it."""
     pid = os.getpid()
     try:
@@ -137,7 +137,7 @@ def attempt(
         TaskStopped: The task was asked to end.
     """
     try:
-        return {"status": "done", "result": task(_checked(assignment, kind))}
+        return {"status": "done", "result": task(_check_payload(assignment, kind))}
     except TaskStopped:
         raise
     except Exception as error:  # the one place where a bug of ours becomes a record instead of a dead pid
@@ -147,7 +147,7 @@ def attempt(
     return {"status": "failed", "error": failure}
 
 
-def _checked(assignment: Assignment[dict[str, Any]], kind: type[Payload]) -> Assignment[Payload]:
+def _check_payload(assignment: Assignment[dict[str, Any]], kind: type[Payload]) -> Assignment[Payload]:
     payload = from_json(kind, assignment.payload)
     return Assignment(assignment.work, payload, assignment.log, assignment.facts)
 

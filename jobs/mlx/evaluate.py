@@ -18,13 +18,13 @@ from jobs.children import entry
 from jobs.children.entry import Assignment
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.mlx.reference_decoding import Ending, Generated, Question, greedy_answers
+from jobs.mlx.reference_decoding import Generated, Prompt, StopCriteria, greedy_answers
 from jobs.mlx.requests import AnsweringModel, AnsweringRequest
 from jobs.mlx.training.examples import tokenise
 from jobs.mlx.training.memory import is_out_of_memory
 
 PARTIAL = "answers.partial.jsonl"
-Questions = dict[int, Question]
+Prompts = dict[int, Prompt]
 Record = Callable[[int, Generated], None]
 
 
@@ -62,8 +62,8 @@ def rewrite_complete_lines(path: Path) -> None:
     files.write_jsonl(path, files.read_jsonl(path) if path.exists() else [])
 
 
-def answer_all(model: Any, questions: Questions, batch_size: int, record: Record) -> int:
-    """Answer every question, the longest first; what was recorded is not asked again.
+def answer_all(model: Any, prompts: Prompts, batch_size: int, record: Record) -> int:
+    """Answer every prompt, the longest first; what was recorded is not asked again.
 
     Returns:
         The batch size that fitted into memory.
@@ -71,13 +71,13 @@ def answer_all(model: Any, questions: Questions, batch_size: int, record: Record
     Raises:
         OperatorError: Not even one answer at a time fits.
     """
-    missing = dict(sorted(questions.items(), key=lambda item: -_room(item[1])))
+    missing = dict(sorted(prompts.items(), key=lambda item: -_room(item[1])))
     while missing:
         numbers = list(missing)
         try:
-            for place, answer in greedy_answers(model, list(missing.values()), batch_size):
-                record(numbers[place], answer)
-                del missing[numbers[place]]
+            for position, answer in greedy_answers(model, list(missing.values()), batch_size):
+                record(numbers[position], answer)
+                del missing[numbers[position]]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -90,8 +90,8 @@ def answer_all(model: Any, questions: Questions, batch_size: int, record: Record
     return batch_size
 
 
-def _room(question: Question) -> int:
-    return len(question.prompt) + question.ending.limit
+def _room(prompt: Prompt) -> int:
+    return len(prompt.tokens) + prompt.stop.max_tokens
 
 
 def _answer_missing(
@@ -119,17 +119,17 @@ def _answer_missing(
 
     return answer_all(
         model,
-        {index: _question(tokenizer, row, request.extra_tokens) for index, row in missing},
+        {index: _prompt(tokenizer, row, request.extra_tokens) for index, row in missing},
         request.batch_size,
         record,
     )
 
 
-def _question(tokenizer: Any, row: dict[str, Any], extra_tokens: int) -> Question:
+def _prompt(tokenizer: Any, row: dict[str, Any], extra_tokens: int) -> Prompt:
     tokens, start = tokenise(tokenizer, row["messages"])
     # Its own reference sets its limit, so that an answer is the same whichever cases are asked beside it.
-    ending = Ending(frozenset(tokenizer.eos_token_ids), len(tokens) - start + extra_tokens)
-    return Question(tokens[:start], tokens[start:], ending)
+    stop = StopCriteria(frozenset(tokenizer.eos_token_ids), len(tokens) - start + extra_tokens)
+    return Prompt(tokens[:start], tokens[start:], stop)
 
 
 def _line(label: str, index: int, answer: Generated, tokenizer: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _line(label: str, index: int, answer: Generated, tokenizer: Any) -> dict[str
         "text": tokenizer.decode(answer.tokens),
         "tokens": len(answer.tokens),
         "truncated": answer.truncated,
-        "drafted": answer.drafted,
+        "drafted": answer.accepted,
     }
 
 

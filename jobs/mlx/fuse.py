@@ -15,7 +15,7 @@ from jobs.children import entry
 from jobs.children.entry import Assignment
 from jobs.children.request import to_json
 from jobs.fs import files
-from jobs.mlx.reference_decoding import Ending, greedy
+from jobs.mlx.reference_decoding import Prompt, StopCriteria, greedy
 from jobs.mlx.requests import FusingRequest
 
 PROBE_TOKENS = 32
@@ -37,7 +37,7 @@ def run(assignment: Assignment[FusingRequest]) -> dict[str, Any]:
     before = _logits(model, prompt)
     assignment.report(phase="fusing")
     fused = [
-        (name, _fused(module, request.dequantize))
+        (name, _fuse_layer(module, request.dequantize))
         for name, module in model.named_modules()
         if hasattr(module, "fuse")
     ]
@@ -47,16 +47,16 @@ def run(assignment: Assignment[FusingRequest]) -> dict[str, Any]:
         model = dequantize_model(model)
         config.pop("quantization", None)
         config.pop("quantization_config", None)
-    draft = assignment.work / "final-model"
-    shutil.rmtree(draft, ignore_errors=True)
-    save(draft, str(request.model), model, tokenizer, config, donate_model=False)
+    staging = assignment.work / "final-model"
+    shutil.rmtree(staging, ignore_errors=True)
+    save(staging, str(request.model), model, tokenizer, config, donate_model=False)
     assignment.report(phase="loading the fused model")
-    result = _prove(draft, prompt, before)
-    files.replace_folder(draft, request.target)
+    result = _prove(staging, prompt, before)
+    files.replace_folder(staging, request.target)
     return {"fused_layers": len(fused), **result}
 
 
-def _fused(module: Any, dequantize: bool) -> Any:
+def _fuse_layer(module: Any, dequantize: bool) -> Any:
     """The layer that an adapter becomes, in the base model's own numbers: DoRA's magnitude is always fp32."""
     before = module.linear if "linear" in module else module.embedding
     kind = (before.scales if "scales" in before else before.weight).dtype
@@ -68,7 +68,8 @@ def _fused(module: Any, dequantize: bool) -> Any:
 def _prove(folder: Path, prompt: list[int], before: mx.array) -> dict[str, Any]:
     model, tokenizer = load_model(str(folder))
     difference = mx.max(mx.abs(_logits(model, prompt) - before)).item()
-    answer = greedy(model, prompt, [], Ending(frozenset(tokenizer.eos_token_ids), PROBE_TOKENS))
+    stop = StopCriteria(frozenset(tokenizer.eos_token_ids), PROBE_TOKENS)
+    answer = greedy(model, Prompt(prompt, [], stop))
     return {
         "max_logit_difference": difference,
         "probe_answer": tokenizer.decode(answer.tokens),

@@ -27,27 +27,27 @@ def run(assignment: Assignment[PullingRequest]) -> dict[str, Any]:
     """
     request = assignment.payload
     assignment.report(phase=f"fetching {request.source}")
-    source = _fetched(request.source, request.revision)
-    draft = assignment.work / "model"
-    shutil.rmtree(draft, ignore_errors=True)
+    source = _fetch(request.source, request.revision)
+    staging = assignment.work / "model"
+    shutil.rmtree(staging, ignore_errors=True)
     assignment.report(phase="converting")
     convert(
         str(source),
-        str(draft),
+        str(staging),
         quantize=request.bits is not None,
         q_bits=request.bits,
         q_group_size=request.group_size,
     )
-    _check(draft, request.source)
+    _check(staging, request.source)
     files.private_folder(request.target.parent)
-    files.replace_folder(draft, request.target)
+    files.replace_folder(staging, request.target)
     return {
         "target": str(request.target),
         "bytes": sum(path.stat().st_size for path in files.files_below(request.target)),
     }
 
 
-def _fetched(source: str, revision: str | None) -> Path:
+def _fetch(source: str, revision: str | None) -> Path:
     local = Path(source).expanduser()
     if local.is_dir():
         return local

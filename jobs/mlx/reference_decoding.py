@@ -16,7 +16,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
-from jobs.mlx.training.loss import AnswerLoss, _head
+from jobs.mlx.training.loss import AnswerLoss, output_layer
 
 PREFILL = 512  # prompt tokens per forward pass, to bound the memory of attention
 TOGETHER = 4096  # padded tokens of prompts and drafts in one pass, to bound its memory
@@ -25,35 +25,35 @@ REFILL = 4  # a batch is filled up when this fraction (1/4) is free: joining cop
 
 
 @dataclass(frozen=True)
-class Ending:
+class StopCriteria:
     """What ends an answer: one of the stop tokens, or its length in tokens."""
 
-    stop: frozenset[int]
-    limit: int
+    stop_tokens: frozenset[int]
+    max_tokens: int
 
 
 @dataclass(frozen=True)
-class Question:
+class Prompt:
     """One case in tokens.
 
     Args:
-        prompt: At least one token.
+        tokens: What is asked, at least one token.
         reference: The expected answer, with or without its stop token; only a draft.
-        ending: What ends the answer.
+        stop: What ends the answer.
     """
 
-    prompt: Sequence[int]
+    tokens: Sequence[int]
     reference: Sequence[int]
-    ending: Ending
+    stop: StopCriteria
 
 
 @dataclass(frozen=True)
 class Generated:
-    """One greedy answer: its tokens without the stop token, and whether the limit ended it."""
+    """One greedy answer: its tokens without the stop token, and whether its length ended it."""
 
     tokens: list[int]
     truncated: bool
-    drafted: int  # leading tokens that came from the reference
+    accepted: int  # leading tokens that were taken from the reference
 
 
 @dataclass
@@ -63,35 +63,33 @@ class _Row:
     number: int
     tokens: list[int]
     following: int
-    ending: Ending
+    stop: StopCriteria
     cache: list[Any]
-    drafted: int
+    accepted: int
 
     @property
     def is_finished(self) -> bool:
-        return self.following in self.ending.stop or len(self.tokens) >= self.ending.limit
+        return self.following in self.stop.stop_tokens or len(self.tokens) >= self.stop.max_tokens
 
     @property
     def generated(self) -> Generated:
-        return Generated(self.tokens, self.following not in self.ending.stop, self.drafted)
+        return Generated(self.tokens, self.following not in self.stop.stop_tokens, self.accepted)
 
 
-def greedy(model: Any, prompt: Sequence[int], reference: Sequence[int], ending: Ending) -> Generated:
-    """The model's greedy answer to one question; see `Question`."""
-    return next(greedy_answers(model, [Question(prompt, reference, ending)], 1))[1]
+def greedy(model: Any, prompt: Prompt) -> Generated:
+    """The model's greedy answer to one prompt."""
+    return next(greedy_answers(model, [prompt], 1))[1]
 
 
-def greedy_answers(
-    model: Any, questions: Sequence[Question], batch_size: int
-) -> Iterator[tuple[int, Generated]]:
-    """The model's greedy answer to each question, as it is found: (the question's position, answer).
+def greedy_answers(model: Any, prompts: Sequence[Prompt], batch_size: int) -> Iterator[tuple[int, Generated]]:
+    """The model's greedy answer to each prompt, as it is found: (the prompt's position, answer).
 
     Args:
         model: An mlx-lm model.
-        questions: Best in the order of their lengths, so that those beside each other need like room.
+        prompts: Best in the order of their lengths, so that those beside each other need like room.
         batch_size: Answers that are continued at the same time, beyond what their drafts gave.
     """
-    waiting = iter(_Beginnings(model, questions, batch_size))
+    waiting = iter(DraftVerifier(model, prompts, batch_size))
     batch = _Batch(model)
     more = True
     while more or batch.rows:
@@ -104,64 +102,66 @@ def greedy_answers(
             yield from ((row.number, row.generated) for row in batch.step())
 
 
-def _shared_start(questions: Sequence[Question]) -> list[int]:
+def _shared_start(prompts: Sequence[Prompt]) -> list[int]:
     """The tokens that every prompt begins with; each prompt keeps at least one of its own."""
-    if len(questions) < 2:
+    if len(prompts) < 2:
         return []
-    first, last = min(list(each.prompt) for each in questions), max(list(each.prompt) for each in questions)
-    shortest = min(len(each.prompt) for each in questions) - 1
+    first, last = min(list(each.tokens) for each in prompts), max(list(each.tokens) for each in prompts)
+    shortest = min(len(each.tokens) for each in prompts) - 1
     same = next((n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), shortest)
     return first[: min(same, shortest)]
 
 
-class _Beginnings:
-    """Begins answers in the order of their questions, several in one pass where that can be done.
+class DraftVerifier:
+    """Begins answers with as much of their references as the model would say itself, in the prompts' order.
 
-    The turns that all prompts begin with are computed once.
+    Several in one pass where that can be done; the turns that all prompts begin with are computed once.
     """
 
-    def __init__(self, model: Any, questions: Sequence[Question], batch_size: int) -> None:
+    def __init__(self, model: Any, prompts: Sequence[Prompt], batch_size: int) -> None:
         self.model = model
-        self.questions = questions
+        self.prompts = prompts
         self.start = make_prompt_cache(model)
         # Rows are cut out of the common cache, and the output layer is applied to answers only: both must
         # be of the plain kind.
         together = AnswerLoss(model).sparse and all(type(layer) is KVCache for layer in self.start)
         self.most = batch_size if together else 1
-        self.shared = _shared_start(questions) if together else []
+        self.shared = _shared_start(prompts) if together else []
         _prefill(model, self.shared, self.start)
 
     def __iter__(self) -> Iterator[_Row]:
         group: list[_Draft] = []
-        for number, question in enumerate(self.questions):
-            draft = _Draft(number, question)
+        for number, prompt in enumerate(self.prompts):
+            draft = _Draft(number, prompt)
             if group and not _fit([*group, draft], self.most):
-                yield from self._begin(group)
+                yield from self._verify(group)
                 group = []
             group.append(draft)
         if group:
-            yield from self._begin(group)
+            yield from self._verify(group)
 
-    def _begin(self, group: list[_Draft]) -> list[_Row]:
+    def _verify(self, group: list[_Draft]) -> list[_Row]:
         """Go with each reference as far as the model would."""
-        return [_begin_one(self.model, group[0])] if len(group) == 1 else self._begin_together(group)
+        return [_verify_one(self.model, group[0])] if len(group) == 1 else self._verify_together(group)
 
-    def _begin_together(self, group: list[_Draft]) -> list[_Row]:
+    def _verify_together(self, group: list[_Draft]) -> list[_Row]:
         """All drafts in one pass, padded on the right, where no causal position before sees it."""
         known = len(self.shared)
         inputs = [draft.inputs[known:] for draft in group]
         width = max(map(len, inputs))
         padded = mx.array([row + [0] * (width - len(row)) for row in inputs])
         spans = [
-            range(number * width + len(draft.question.prompt) - known - 1, number * width + len(row))
+            range(number * width + len(draft.prompt.tokens) - known - 1, number * width + len(row))
             for number, (draft, row) in enumerate(zip(group, inputs, strict=True))
         ]
         cache = self._cache_for(len(group))
         hidden = self.model.model(padded, cache=cache)
-        chosen = hidden.reshape(-1, hidden.shape[-1])[mx.array([place for span in spans for place in span])]
+        chosen = hidden.reshape(-1, hidden.shape[-1])[
+            mx.array([position for span in spans for position in span])
+        ]
         predicted = iter(_argmax_of_hidden(self.model, chosen))
         tokens = [list(islice(predicted, len(span))) for span in spans]
-        return [_parted(draft, tokens[row], cache, row) for row, draft in enumerate(group)]
+        return [_row_where_it_diverges(draft, tokens[row], cache, row) for row, draft in enumerate(group)]
 
     def _cache_for(self, rows: int) -> list[Any]:
         cache = make_prompt_cache(self.model)
@@ -174,27 +174,27 @@ class _Beginnings:
 
 @dataclass(frozen=True)
 class _Draft:
-    """A question with its number, and the reference as far as it may be taken."""
+    """A prompt with its number, and the reference as far as it may be taken."""
 
     number: int
-    question: Question
+    prompt: Prompt
 
     @cached_property
     def tokens(self) -> list[int]:
-        return list(self.question.reference[: self.question.ending.limit])
+        return list(self.prompt.reference[: self.prompt.stop.max_tokens])
 
     @cached_property
     def inputs(self) -> list[int]:
-        return [*self.question.prompt, *self.tokens]
+        return [*self.prompt.tokens, *self.tokens]
 
-    def parts_at(self, place: int, token: int) -> bool:
-        """Whether the answer ends or leaves the draft where `token` is predicted at `place`."""
+    def diverges_at(self, position: int, token: int) -> bool:
+        """Whether the answer ends or leaves the draft where `token` is predicted at `position`."""
         tokens = self.tokens
-        return place == len(tokens) or token != tokens[place] or token in self.question.ending.stop
+        return position == len(tokens) or token != tokens[position] or token in self.prompt.stop.stop_tokens
 
-    def row(self, place: int, token: int, cache: list[Any]) -> _Row:
+    def row(self, position: int, token: int, cache: list[Any]) -> _Row:
         """The answer from there on."""
-        return _Row(self.number, self.tokens[:place], token, self.question.ending, cache, place)
+        return _Row(self.number, self.tokens[:position], token, self.prompt.stop, cache, position)
 
 
 def _fit(group: list[_Draft], most: int) -> bool:
@@ -202,16 +202,16 @@ def _fit(group: list[_Draft], most: int) -> bool:
     return len(group) <= most and width <= PREFILL and width * len(group) <= TOGETHER
 
 
-def _parted(draft: _Draft, predicted: list[int], cache: list[Any], row: int) -> _Row:
-    place = next(place for place, token in enumerate(predicted) if draft.parts_at(place, token))
-    length = len(draft.question.prompt) + place
-    return draft.row(place, predicted[place], [_one_row(layer, row, length) for layer in cache])
+def _row_where_it_diverges(draft: _Draft, predicted: list[int], cache: list[Any], row: int) -> _Row:
+    position = next(at for at, token in enumerate(predicted) if draft.diverges_at(at, token))
+    length = len(draft.prompt.tokens) + position
+    return draft.row(position, predicted[position], [_one_row(layer, row, length) for layer in cache])
 
 
 def _argmax_of_hidden(model: Any, hidden: mx.array) -> list[int]:
     predicted: list[int] = []
     for start in range(0, len(hidden), PREFILL):
-        logits = _head(model)(hidden[start : start + PREFILL])
+        logits = output_layer(model)(hidden[start : start + PREFILL])
         predicted += mx.argmax(logits, axis=-1).tolist()
     return predicted
 
@@ -224,9 +224,9 @@ def _one_row(layer: KVCache, number: int, length: int) -> KVCache:
     return own
 
 
-def _begin_one(model: Any, draft: _Draft) -> _Row:
+def _verify_one(model: Any, draft: _Draft) -> _Row:
     """One draft, in pieces: what comes after its first wrong token is not computed."""
-    prompt = draft.question.prompt
+    prompt = draft.prompt.tokens
     cache = make_prompt_cache(model)
     _prefill(model, prompt[:-1], cache)
     if not can_trim_prompt_cache(cache):  # a cache that cannot go back cannot hold a draft
@@ -235,15 +235,20 @@ def _begin_one(model: Any, draft: _Draft) -> _Row:
     done = 0
     while True:
         piece = inputs[done : done + min(PREFILL, max(FIRST_LOOK, done))]
-        for place, token in enumerate(_argmax(model, piece, cache), done):
-            if draft.parts_at(place, token):
-                trim_prompt_cache(cache, done + len(piece) - place - 1)
-                return draft.row(place, token, cache)
+        for position, token in enumerate(_argmax(model, piece, cache), done):
+            if draft.diverges_at(position, token):
+                trim_prompt_cache(cache, done + len(piece) - position - 1)
+                return draft.row(position, token, cache)
         done += len(piece)
 
 
 class _Batch:
-    """Answers that are continued together, each with its own room in one cache."""
+    """Answers that are continued together, each with its own room in one cache.
+
+    mlx-lm's GenerationBatch (0.32.2) joins and filters caches alike. It is not used: it is no public
+    interface, and it computes log-probabilities over the whole vocabulary for each token, and a copy of its
+    cache for each finished row, which nobody reads here.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model

@@ -9,7 +9,7 @@ from jobs.providers.provider import Provider
 PROVIDERS: dict[str, Provider] = {Mlx.name: Mlx()}
 
 
-def named(name: str) -> Provider:
+def find_provider(name: str) -> Provider:
     """The provider called `name`.
 
     Raises:

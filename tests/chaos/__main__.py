@@ -85,7 +85,7 @@ def _arguments() -> argparse.Namespace:
 def _base_model(home: Path) -> Path:
     scene = Scene(home)
     scene.write_settings()
-    scene.build_base_model(lambda facts: None, primer_steps=0)
+    scene.build_base_model(lambda facts: None, steps=0)
     return scene.models_dir / "base" / MODEL
 
 

@@ -94,7 +94,7 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("base")
     scene = Scene(home)
     scene.write_settings()
-    scene.build_base_model(lambda facts: None, primer_steps=0)
+    scene.build_base_model(lambda facts: None, steps=0)
     return scene.models_dir / "base" / MODEL
 
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from benchmarks.learn.flawed_files import flaws, make_file
 from benchmarks.learn.names import Names
 from benchmarks.learn.packages import KINDS, advisories
-from benchmarks.learn.primer import SYSTEM as PRIMER_SYSTEM
-from benchmarks.learn.primer import primer_rows
+from benchmarks.learn.pretraining_corpus import SYSTEM as CORPUS_SYSTEM
+from benchmarks.learn.pretraining_corpus import corpus_rows
 from benchmarks.learn.public_rows import crossvul_rows, cvefixes_rows
 from benchmarks.learn.reports import reports
-from benchmarks.learn.scene import PRIMER_SEED, SEED, WORDING_SEED, Learning
+from benchmarks.learn.scene import CORPUS_SEED, SEED, WORDING_SEED, Learning
 from benchmarks.learn.wording import wording_rows
 from config.load import load
 from daemon.demo.crossvul_sample import crossvul_rows as demo_crossvul
@@ -83,7 +83,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return home, first, second
 
 
-@pytest.mark.parametrize("make", [crossvul_rows, cvefixes_rows, primer_rows])
+@pytest.mark.parametrize("make", [crossvul_rows, cvefixes_rows, corpus_rows])
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(make: Any) -> None:
     assert list(make(8, 1)) == list(make(8, 1))
     assert all(one != other for one, other in zip(make(8, 1), make(8, 2), strict=True))
@@ -96,8 +96,9 @@ def test_the_same_seed_gives_the_same_reports_and_another_seed_others() -> None:
 
 def test_another_process_makes_the_same_data() -> None:
     script = (
-        "import json; from benchmarks.learn import primer, public_rows, reports, wording;"
-        "print(json.dumps([[*primer.primer_rows(60, 1)], [*primer.copying_rows(20, 1)],"
+        "import json; from benchmarks.learn import pretraining_corpus, public_rows, reports, wording;"
+        "print(json.dumps([[*pretraining_corpus.corpus_rows(60, 1)],"
+        " [*pretraining_corpus.copying_rows(20, 1)],"
         " [*wording.wording_rows(9, 1)],"
         " [*public_rows.crossvul_rows(20, 1)], [*public_rows.cvefixes_rows(20, 1)], reports.reports(20, 1)]))"
     )
@@ -186,16 +187,16 @@ def test_no_package_and_no_advisory_stands_in_two_parts(built: Any) -> None:
 
 def test_what_the_base_model_learns_from_asks_nothing_that_the_stages_ask(built: Any) -> None:
     home = built[0]
-    primer = list(primer_rows(400, PRIMER_SEED))
-    told = [row["messages"][1]["content"].split("```")[0] for row in primer]
+    corpus = list(corpus_rows(400, CORPUS_SEED))
+    told = [row["messages"][1]["content"].split("```")[0] for row in corpus]
     asked = {word for text in told for word in re.findall(r"^[A-Z]\w+(?= .*\.$)", text, re.MULTILINE)}
-    assert {row["messages"][0]["content"] for row in primer} == {PRIMER_SYSTEM}
+    assert {row["messages"][0]["content"] for row in corpus} == {CORPUS_SYSTEM}
     assert asked == {"Copy", "Replace"}
     for stage in ("stage1", "stage2"):
         rows = list(read_jsonl(home / stage / "test.jsonl"))
         assert {row["messages"][0]["content"] for row in rows} == {SYSTEM}
         assert not {row["messages"][2]["content"] for row in rows} & {
-            row["messages"][2]["content"] for row in primer
+            row["messages"][2]["content"] for row in corpus
         }
 
 

@@ -35,9 +35,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     payload = TinyModelRequest(
         out=folder / "model",
         texts=(folder / "text.txt",),
-        primer=(),
-        primer_steps=0,
-        primer_rate=1e-3,
+        corpus=(),
+        steps=0,
+        rate=1e-3,
         shape=ModelShape(vocabulary=320, hidden=32, intermediate=128, layers=2, heads=2),
         seed=7,
     )

@@ -55,25 +55,25 @@ def test_answers_drafted_and_batched_equal_plain_greedy_decoding(
 ) -> None:
     from mlx_lm import load
 
-    from jobs.mlx.reference_decoding import Ending, Question, greedy_answers
+    from jobs.mlx.reference_decoding import Prompt, StopCriteria, greedy_answers
     from jobs.mlx.training.examples import tokenise
 
     model, tokenizer = load(str(tiny_model), adapter_path=str(trained))
     stop = frozenset(tokenizer.eos_token_ids)
-    questions: list[Question] = []
+    prompts: list[Prompt] = []
     for row in [*files.read_jsonl(data / "train.jsonl"), *files.read_jsonl(data / "test.jsonl")]:
         tokens, start = tokenise(tokenizer, row["messages"])
         # limits that differ: rows leave the batch at different times, and others take their place
-        questions.append(
-            Question(tokens[:start], tokens[start:], Ending(stop, 20 + 7 * (len(questions) % 5)))
+        prompts.append(
+            Prompt(tokens[:start], tokens[start:], StopCriteria(stop, 20 + 7 * (len(prompts) % 5)))
         )
-    answers = dict(greedy_answers(model, questions, batch_size))
+    answers = dict(greedy_answers(model, prompts, batch_size))
     assert sorted(answers) == list(range(15))
-    for number, question in enumerate(questions):
-        expected = plain_greedy(model, list(question.prompt), set(stop), question.ending.limit)
+    for number, prompt in enumerate(prompts):
+        expected = plain_greedy(model, list(prompt.tokens), set(stop), prompt.stop.max_tokens)
         assert answers[number].tokens == expected
-    assert any(answer.drafted for answer in answers.values())
-    assert any(len(answer.tokens) > answer.drafted for answer in answers.values())
+    assert any(answer.accepted for answer in answers.values())
+    assert any(len(answer.tokens) > answer.accepted for answer in answers.values())
 
 
 def test_answers_that_do_not_fit_into_memory_are_asked_in_smaller_batches(
@@ -82,24 +82,22 @@ def test_answers_that_do_not_fit_into_memory_are_asked_in_smaller_batches(
     from collections.abc import Iterator, Sequence
 
     from jobs.mlx import evaluate
-    from jobs.mlx.reference_decoding import Ending, Generated, Question
+    from jobs.mlx.reference_decoding import Generated, Prompt, StopCriteria
 
     tried = []
 
-    def cramped(
-        model: None, questions: Sequence[Question], batch_size: int
-    ) -> Iterator[tuple[int, Generated]]:
-        tried.append((batch_size, len(questions)))
-        yield 0, Generated([questions[0].ending.limit], False, 0)
+    def cramped(model: None, prompts: Sequence[Prompt], batch_size: int) -> Iterator[tuple[int, Generated]]:
+        tried.append((batch_size, len(prompts)))
+        yield 0, Generated([prompts[0].stop.max_tokens], False, 0)
         if batch_size > 2:
             raise RuntimeError("[malloc_or_wait] Unable to allocate 123 bytes.")
-        yield from ((n, Generated([questions[n].ending.limit], False, 0)) for n in range(1, len(questions)))
+        yield from ((n, Generated([prompts[n].stop.max_tokens], False, 0)) for n in range(1, len(prompts)))
 
     monkeypatch.setattr(evaluate, "greedy_answers", cramped)
     recorded: dict[int, list[int]] = {}
     fitted = evaluate.answer_all(
         None,
-        {number: Question([1], [2], Ending(frozenset({0}), number)) for number in range(7)},
+        {number: Prompt([1], [2], StopCriteria(frozenset({0}), number)) for number in range(7)},
         8,
         lambda number, answer: recorded.update({number: answer.tokens}),
     )

@@ -16,7 +16,7 @@ from config.load import default_values
 from jobs.children.request import to_json
 from jobs.errors import NotFoundError
 from jobs.fs import files
-from jobs.providers.known import PROVIDERS, named
+from jobs.providers.known import PROVIDERS, find_provider
 from jobs.providers.mlx.parameters import MlxParameters
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.mlx.request import training_request
@@ -375,9 +375,9 @@ def test_the_capabilities_list_every_method_and_parameter_with_its_default() -> 
 
 
 def test_a_provider_is_found_by_its_name() -> None:
-    assert named("mlx") is PROVIDERS["mlx"]
+    assert find_provider("mlx") is PROVIDERS["mlx"]
     with pytest.raises(NotFoundError, match="mlx"):
-        named("cloud")
+        find_provider("cloud")
 
 
 def test_what_a_job_does_not_say_has_the_settings_default(training: Training) -> None:

@@ -1,6 +1,6 @@
-"""A small base model trained from scratch on a primer of conversations, for the proof that sectune learns.
+"""A small base model trained from scratch on a corpus of conversations, for the proof that sectune learns.
 
-Unlike `tiny_model`, which looks at code for seconds, this one is trained until it can copy: its primer is
+Unlike `tiny_model`, which looks at code for seconds, this one is trained until it can copy: its corpus is
 made of conversations, its loss covers the answers, and its tokens are cut so that copying is easy (`PIECES`).
 """
 
@@ -28,13 +28,13 @@ from jobs.fs import files
 from jobs.mlx.toy_models import induction_heads
 from jobs.mlx.toy_models.requests import CopyModelRequest
 from jobs.mlx.toy_models.tiny_model import CHATML, END, START, STOP, model_config
-from jobs.mlx.training.batches import Batches, Size, assemble, padded
+from jobs.mlx.training.batches import Batches, Size, assemble, pad_length
 from jobs.mlx.training.examples import Encoded, Examples, open_examples
 from jobs.mlx.training.loss import AnswerLoss
 
 REPORT_EVERY = 10
 WARM_UP = 50  # steps
-MIXED = 4  # of so many batches of the primer, one more is of random copies
+MIXED = 4  # of so many batches of the corpus, one more is of random copies
 COPIED = 0.35  # nats a token: the first lesson is over
 SPANS = ((0, 61), (8, 41), (0, 61))  # tokens before, tokens repeated, tokens between
 # A sign belongs to the word behind it, as in OLMo-2's own tokenizer, and a dot to the number behind it. With
@@ -49,26 +49,26 @@ def run(assignment: Assignment[CopyModelRequest]) -> dict[str, Any]:
     """Build the model folder `out`.
 
     Returns:
-        Its size, the primer's steps, first and last loss in nats per answer token, the seconds.
+        Its size, the steps on the corpus, first and last loss in nats per answer token, the seconds.
     """
     request, began = assignment.payload, time.monotonic()
-    draft = assignment.work / "model"
-    shutil.rmtree(draft, ignore_errors=True)
-    files.private_folder(draft)
+    staging = assignment.work / "model"
+    shutil.rmtree(staging, ignore_errors=True)
+    files.private_folder(staging)
     tokenizer = build_tokenizer(_contents(request.texts), request.shape.vocabulary)
-    tokenizer.save_pretrained(draft)
+    tokenizer.save_pretrained(staging)
     mx.random.seed(request.seed)
     config = model_config(request.shape, tokenizer)
     model = olmo2.Model(olmo2.ModelArgs.from_dict(config))
     induction_heads.lay(model, request.seed)
     examples = open_examples(
-        request.primer, tokenizer, assignment.work, request.max_seq_length, mask_prompt=True
+        request.corpus, tokenizer, assignment.work, request.max_seq_length, mask_prompt=True
     )
-    copying, losses = _prime(assignment, model, examples)
-    save_model(draft, model)
-    save_config(config, draft / "config.json")
+    copying, losses = _pretrain(assignment, model, examples)
+    save_model(staging, model)
+    save_config(config, staging / "config.json")
     files.private_folder(request.out.parent)
-    files.replace_folder(draft, request.out)
+    files.replace_folder(staging, request.out)
     return {
         "parameters": sum(value.size for _, value in tree_flatten(model.parameters())),
         "vocabulary": len(tokenizer),
@@ -112,10 +112,10 @@ def _contents(path: Path) -> Iterator[str]:
             yield message["content"]
 
 
-def _prime(
+def _pretrain(
     assignment: Assignment[CopyModelRequest], model: Any, examples: Examples
 ) -> tuple[list[float], list[float]]:
-    """Losses of the first lesson, random copies, and of the second, the primer with more of those."""
+    """Losses of the first lesson, random copies, and of the second, the corpus with more of those."""
     request, loss = assignment.payload, AnswerLoss(model)
     rng = np.random.default_rng(request.seed)
     copies = _random_copies(rng, model.args.vocab_size, request.tokens)
@@ -133,7 +133,7 @@ def _prime(
             step(next(copies))
         second.append(step(batch))
         if number % REPORT_EVERY == 0 or number == len(texts):
-            _report(assignment, "primer", number, len(texts), second)
+            _report(assignment, "pretraining", number, len(texts), second)
     return first, second
 
 
@@ -184,7 +184,7 @@ def _random_copies(rng: np.random.Generator, vocabulary: int, tokens: int) -> It
             before, part, gap = (rng.integers(3, vocabulary, rng.integers(*span)) for span in SPANS)
             row = np.concatenate([before, part, gap, part])
             rows.append(Encoded(row, len(row) - len(part) + 1))
-            longest = max(longest, padded(len(row)))
+            longest = max(longest, pad_length(len(row)))
         yield tuple(mx.array(array) for array in assemble(rows))
 
 

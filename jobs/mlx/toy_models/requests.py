@@ -31,18 +31,18 @@ class TinyModelRequest(Request, frozen=True, kw_only=True):
     Args:
         out: The model folder to write.
         texts: Files the tokenizer learns from.
-        primer: Files the weights learn from.
-        primer_steps: Steps on windows of those; 0 leaves the weights random.
-        primer_rate: Learning rate of these steps.
+        corpus: Files the weights are pretrained on.
+        steps: Steps on windows of those; 0 leaves the weights random.
+        rate: Learning rate of these steps.
         shape: The model's size.
         seed: Of weights and windows.
     """
 
     out: Path
     texts: tuple[Path, ...]
-    primer: tuple[Path, ...]
-    primer_steps: int
-    primer_rate: float
+    corpus: tuple[Path, ...]
+    steps: int
+    rate: float
     shape: ModelShape
     seed: int
 
@@ -53,9 +53,9 @@ class CopyModelRequest(Request, frozen=True, kw_only=True):
     Args:
         out: The model folder to write.
         texts: A JSONL file of conversations that the tokenizer learns from.
-        primer: One that the weights learn from, once through.
+        corpus: One that the weights are pretrained on, once through.
         rate: Highest learning rate.
-        copying_steps: Steps of random copies before the primer, at most.
+        copying_steps: Steps of random copies before the corpus, at most.
         tokens: Padded tokens a batch.
         max_seq_length: Tokens of the longest conversation.
         shape: The model's size.
@@ -66,7 +66,7 @@ class CopyModelRequest(Request, frozen=True, kw_only=True):
 
     out: Path
     texts: Path
-    primer: Path
+    corpus: Path
     rate: float
     copying_steps: int
     tokens: int

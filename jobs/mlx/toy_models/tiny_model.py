@@ -1,8 +1,8 @@
 """A tiny base model of the OLMo-2 architecture, built on the spot for the demo and the tests.
 
 Its byte-level BPE tokenizer is trained on the texts it is given; its weights start random and, where
-`primer_steps` is above 0, are trained on windows of other texts for that many steps, so that it knows
-what code looks like. It is a specimen: nobody should expect sense from it.
+`steps` is above 0, are pretrained on windows of a corpus for that many steps, so that it knows what code
+looks like. It is a specimen: nobody should expect sense from it.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ CHATML = (
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-PRIMER_LENGTH = 128
-PRIMER_BATCH = 2
+WINDOW = 128  # tokens
+BATCH = 2  # windows
 
 
 def run(assignment: Assignment[TinyModelRequest]) -> dict[str, Any]:
     """Build the model folder `out`.
 
     Returns:
-        Its size, and the primer's first and last loss in nats per token (null without a primer).
+        Its size, and the pretraining's first and last loss in nats per token (null without one).
     """
     request = assignment.payload
-    draft = assignment.work / "model"
-    shutil.rmtree(draft, ignore_errors=True)
-    files.private_folder(draft)
+    staging = assignment.work / "model"
+    shutil.rmtree(staging, ignore_errors=True)
+    files.private_folder(staging)
     tokenizer = build_tokenizer(_texts(request.texts), request.shape.vocabulary)
-    tokenizer.save_pretrained(draft)
+    tokenizer.save_pretrained(staging)
     mx.random.seed(request.seed)
     config = model_config(request.shape, tokenizer)
     model = olmo2.Model(olmo2.ModelArgs.from_dict(config))
-    losses = _prime(assignment, model, tokenizer) if request.primer_steps else []
-    save_model(draft, model)
-    save_config(config, draft / "config.json")
+    losses = _pretrain(assignment, model, tokenizer) if request.steps else []
+    save_model(staging, model)
+    save_config(config, staging / "config.json")
     files.private_folder(request.out.parent)
-    files.replace_folder(draft, request.out)
+    files.replace_folder(staging, request.out)
     parameters = sum(value.size for _, value in mlx.utils.tree_flatten(model.parameters()))
     return {
         "parameters": parameters,
@@ -111,26 +111,26 @@ def _texts(paths: Sequence[Path]) -> Iterator[str]:
             yield text
 
 
-def _prime(
+def _pretrain(
     assignment: Assignment[TinyModelRequest], model: Any, tokenizer: PreTrainedTokenizerFast
 ) -> list[float]:
     request = assignment.payload
     tokens = np.array(
-        [token for text in _texts(request.primer) for token in tokenizer.encode(text)], np.int32
+        [token for text in _texts(request.corpus) for token in tokenizer.encode(text)], np.int32
     )
     chance = np.random.default_rng(request.seed)
-    optimizer = mlx.optimizers.AdamW(learning_rate=request.primer_rate)
+    optimizer = mlx.optimizers.AdamW(learning_rate=request.rate)
     step = nn.value_and_grad(model, _next_token_loss)
     losses = []
-    for number in range(1, request.primer_steps + 1):
-        starts = chance.integers(0, len(tokens) - PRIMER_LENGTH - 1, PRIMER_BATCH)
-        batch = mx.array(np.stack([tokens[start : start + PRIMER_LENGTH + 1] for start in starts]))
+    for number in range(1, request.steps + 1):
+        starts = chance.integers(0, len(tokens) - WINDOW - 1, BATCH)
+        batch = mx.array(np.stack([tokens[start : start + WINDOW + 1] for start in starts]))
         loss, gradient = step(model, batch)
         optimizer.update(model, gradient)
         mx.eval(model.parameters(), optimizer.state)
         losses.append(loss.item())
         assignment.report(
-            phase="primer", iteration=number, iterations=request.primer_steps, train_loss=losses[-1]
+            phase="pretraining", iteration=number, iterations=request.steps, train_loss=losses[-1]
         )
     return losses
 

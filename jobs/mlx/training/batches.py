@@ -30,12 +30,12 @@ class Size:
     tokens: int | None = None
 
 
-def padded(length: int) -> int:
+def pad_length(length: int) -> int:
     """A length rounded up to the next multiple of PAD_TO."""
     return PAD_TO * -(-length // PAD_TO)
 
 
-def padded_positions(count: int) -> int:
+def pad_positions(count: int) -> int:
     """A number of loss positions rounded up to one of few sizes: 32, 64, 96, 128, 192, 256, 384, 512 ..."""
     size = PAD_TO
     while size < count:
@@ -64,7 +64,7 @@ def plan(lengths: Sequence[int], size: Size) -> list[list[int]]:
 def _fits(count: int, longest: int, size: Size) -> bool:
     if size.tokens is None:
         return count <= size.examples
-    return count * padded(longest) <= size.tokens
+    return count * pad_length(longest) <= size.tokens
 
 
 def training_order(count: int, seed: int, start: int = 0) -> Iterator[int]:
@@ -85,7 +85,7 @@ def assemble(rows: Sequence[Encoded]) -> tuple[np.ndarray, np.ndarray, np.ndarra
         targets: int32 of shape (positions,): the tokens to predict there.
         weights: float32 of shape (positions,): 1, or 0 for padding.
     """
-    width = padded(max(len(row.tokens) for row in rows) - 1)
+    width = pad_length(max(len(row.tokens) for row in rows) - 1)
     inputs = np.zeros((len(rows), width), np.int32)
     positions, targets = [], []
     for number, row in enumerate(rows):
@@ -93,7 +93,7 @@ def assemble(rows: Sequence[Encoded]) -> tuple[np.ndarray, np.ndarray, np.ndarra
         positions.append(number * width + np.arange(row.answer - 1, len(row.tokens) - 1, dtype=np.int32))
         targets.append(row.tokens[row.answer :])
     where, what = np.concatenate(positions), np.concatenate(targets)
-    room = padded_positions(len(where)) - len(where)
+    room = pad_positions(len(where)) - len(where)
     weights = np.pad(np.ones(len(where), np.float32), (0, room))
     return inputs, np.pad(where, (0, room)), np.pad(what, (0, room)).astype(np.int32), weights
 

@@ -63,7 +63,7 @@ def save(path: Path, trained: Trained, position: Position, random: mx.array) -> 
 
 
 def load(path: Path, trained: Trained, group: Group) -> Position:
-    """Take up a checkpoint.
+    """Resume from a checkpoint.
 
     Args:
         path: The checkpoint.

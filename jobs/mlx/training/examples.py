@@ -76,9 +76,9 @@ def open_examples(
     key = files.sha256_json([files.sha256_file(path), mask_prompt])
     folder = cache / f"{path.stem}-{key[:16]}"
     if not folder.exists():
-        draft = files.private_folder(files.temporary_beside(folder))
-        encode((tokenise(tokenizer, row["messages"]) for row in files.read_jsonl(path)), draft, mask_prompt)
-        files.replace_folder(draft, folder)
+        staging = files.private_folder(files.temporary_beside(folder))
+        encode((tokenise(tokenizer, row["messages"]) for row in files.read_jsonl(path)), staging, mask_prompt)
+        files.replace_folder(staging, folder)
     examples = Examples(folder)
     longest = int(examples.lengths.max(initial=0))
     if longest > max_seq_length:

@@ -12,7 +12,7 @@ from typing import Any
 
 import mlx.core as mx
 
-Head = Callable[[mx.array], mx.array]
+OutputLayer = Callable[[mx.array], mx.array]
 
 
 class AnswerLoss:
@@ -41,7 +41,7 @@ class AnswerLoss:
         """
         if self.sparse:
             hidden = model.model(inputs)
-            logits = _head(model)(hidden.reshape(-1, hidden.shape[-1])[positions])
+            logits = output_layer(model)(hidden.reshape(-1, hidden.shape[-1])[positions])
         else:
             whole = model(inputs)
             logits = whole.reshape(-1, whole.shape[-1])[positions]
@@ -60,7 +60,8 @@ class Objective:
     loss: AnswerLoss
 
 
-def _head(model: Any) -> Head:
+def output_layer(model: Any) -> OutputLayer:
+    """What makes logits of hidden states: (positions, width) becomes (positions, vocabulary)."""
     if "lm_head" in model:
         return model.lm_head
     return model.model.embed_tokens.as_linear
@@ -70,7 +71,7 @@ def _same_when_split(model: Any) -> bool:
     # Models may scale or cap their logits after the output layer; only a comparison can tell.
     probe = mx.array([[1, 2, 3]])
     try:
-        split = _head(model)(model.model(probe))
+        split = output_layer(model)(model.model(probe))
     except (AttributeError, TypeError, KeyError):
         return False
     return bool(mx.array_equal(split, model(probe)).item())

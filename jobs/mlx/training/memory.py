@@ -64,7 +64,7 @@ def fit(size: Size, accumulation: int, attempt: Callable[[Size], None]) -> Fitti
             attempt(size)
             return Fitting(size, accumulation, fallbacks)
         except (RuntimeError, MemoryError) as error:
-            smaller = halved(size)
+            smaller = halve(size)
             if not is_out_of_memory(error):
                 raise
             if smaller is None:
@@ -77,7 +77,7 @@ def fit(size: Size, accumulation: int, attempt: Callable[[Size], None]) -> Fitti
             size, accumulation, fallbacks = smaller, accumulation * 2, fallbacks + 1
 
 
-def halved(size: Size) -> Size | None:
+def halve(size: Size) -> Size | None:
     """Half of a batch; None where there is nothing left to halve."""
     if size.tokens is not None:
         return Size(size.examples, size.tokens // 2) if size.tokens >= 256 else None

@@ -23,17 +23,17 @@ class ClippedAdamW(optim.AdamW):
         return super().apply_gradients(clipped, parameters)
 
 
-def build(params: Parameters, iterations: int, accumulation: int, factor: float = 1.0) -> Any:
+def build(params: Parameters, iterations: int, accumulation: int, lr_backoff: float = 1.0) -> Any:
     """The optimizer of a training.
 
     Args:
         params: How is trained.
         iterations: Batches in all; with accumulation there are fewer updates.
         accumulation: Batches per update, which may be more than were asked for.
-        factor: Below 1 after the loss had become no number.
+        lr_backoff: What the learning rate is multiplied with; below 1 after the loss had become no number.
     """
     updates = max(1, iterations // accumulation)
-    rate = learning_rate(params.learning_rate * factor, params.lr_schedule, updates)
+    rate = learning_rate(params.learning_rate * lr_backoff, params.lr_schedule, updates)
     options = {"learning_rate": rate, "weight_decay": params.weight_decay}
     if params.max_gradient_norm is None:
         return optim.AdamW(**options)

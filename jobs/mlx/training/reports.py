@@ -80,7 +80,7 @@ class Reports(TrainingCallback):
 
     Args:
         assignment: Where progress and log lines go.
-        metrics: metrics.jsonl; it is read once, by `go_back`, and only written after that.
+        metrics: metrics.jsonl; it is read once, by `rewind`, and only written after that.
         span: Where this training begins and ends.
         every: Iterations per report, counted from the very first, so that a resume changes no report.
     """
@@ -133,7 +133,7 @@ class Reports(TrainingCallback):
             valid_loss=_finite("validation", loss, iteration),
         )
 
-    def go_back(self, position: Position) -> None:
+    def rewind(self, position: Position) -> None:
         """Forget what was told of iterations that will be done again; know again what was not told yet."""
         self.window = [Step(loss, 0.0, 0.0) for loss in position.unreported]
         rows = list(files.read_jsonl(self.metrics)) if self.metrics.exists() else []

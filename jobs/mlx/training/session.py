@@ -19,7 +19,7 @@ from jobs.mlx.training.loss import AnswerLoss, Objective
 from jobs.mlx.training.reports import Reports, Span
 from jobs.mlx.training.request import Parameters, TrainingRequest
 
-SETBACK = "setback.json"
+BACKOFF = "setback.json"  # its name, and its key in training_metadata.json, are older than this word
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Session:
     fitting: memory.Fitting
     iterations: int
     reports: Reports
-    factor: float
+    lr_backoff: float
     group: Group
 
     @property
@@ -53,13 +53,13 @@ class Session:
         return self.request.params
 
     @property
-    def draft(self) -> Path:
+    def staging(self) -> Path:
         """Where the adapter folder is written until it is complete."""
         return self.assignment.work / "adapters"
 
 
 def open_session(assignment: Assignment[TrainingRequest], group: Group) -> Session:
-    """Load everything, find the batch size that fits, and take up the last checkpoint if there is one."""
+    """Load everything, find the batch size that fits, and resume the last checkpoint if there is one."""
     common = assignment.work if group.leads else assignment.work.parent  # where the first process writes
     request, params = assignment.payload, assignment.payload.params
     memory.set_limits(params.memory)
@@ -78,16 +78,18 @@ def open_session(assignment: Assignment[TrainingRequest], group: Group) -> Sessi
         lambda size: memory.largest_batch_fits(Objective(model, loss), train, size, group),
     )
     iterations = iterations_for(params, train.lengths.tolist(), fitting)
-    factor = setback_factor(common)
-    adamw = optimizer.build(params, iterations, fitting.accumulation, factor)
-    position = _take_up(common, checkpoint.Trained(model, adamw), group)
+    lr_backoff = read_lr_backoff(common)
+    adamw = optimizer.build(params, iterations, fitting.accumulation, lr_backoff)
+    position = _resume(common, checkpoint.Trained(model, adamw), group)
     start = position.step
     reports = Reports(assignment, request.metrics, Span(start, iterations), params.steps_per_report)
-    reports.go_back(position)
+    reports.rewind(position)
     assignment.say(
         "training begins", lora_layers=len(layers), start=start, iterations=iterations, examples=len(train)
     )
-    return Session(assignment, model, loss, adamw, train, valid, fitting, iterations, reports, factor, group)
+    return Session(
+        assignment, model, loss, adamw, train, valid, fitting, iterations, reports, lr_backoff, group
+    )
 
 
 def _examples(assignment: Assignment[TrainingRequest], tokenizer: Any, name: str) -> Examples:
@@ -109,12 +111,12 @@ def iterations_for(params: Parameters, lengths: list[int], fitting: memory.Fitti
     return max(1, round(passes * len(plan(lengths, fitting.size)) / len(lengths)))
 
 
-def setback_factor(work: Path) -> float:
+def read_lr_backoff(work: Path) -> float:
     """What the learning rate is multiplied with after the loss had become no number."""
-    path = work / SETBACK
+    path = work / BACKOFF
     return float(files.read_json(path)["factor"]) if path.exists() else 1.0
 
 
-def _take_up(work: Path, trained: checkpoint.Trained, group: Group) -> checkpoint.Position:
+def _resume(work: Path, trained: checkpoint.Trained, group: Group) -> checkpoint.Position:
     path = work / checkpoint.NAME
     return checkpoint.load(path, trained, group) if path.exists() else checkpoint.Position(0)

@@ -26,7 +26,7 @@ from jobs.mlx.training.batches import Batches
 from jobs.mlx.training.group import ALONE, Group
 from jobs.mlx.training.reports import Diverged
 from jobs.mlx.training.request import TrainingRequest
-from jobs.mlx.training.session import SETBACK, Session, open_session, setback_factor
+from jobs.mlx.training.session import BACKOFF, Session, open_session, read_lr_backoff
 
 BEST = "best.safetensors"
 
@@ -52,21 +52,21 @@ def train_stage(assignment: Assignment[TrainingRequest], group: Group) -> dict[s
         return _run(assignment, group)
     except Diverged as diverged:  # in all processes at the same time: each has the whole batch's loss
         if group.leads:
-            _set_back(assignment, diverged)
+            _back_off(assignment, diverged)
     group.wait()
     mx.clear_cache()  # outside of the handler, so that the first session's arrays are gone by now
     return _run(assignment, group)
 
 
-def _set_back(assignment: Assignment[Any], diverged: Diverged) -> None:
+def _back_off(assignment: Assignment[Any], diverged: Diverged) -> None:
     """Once: go back to the last checkpoint with half the learning rate."""
-    if setback_factor(assignment.work) < 1.0:
+    if read_lr_backoff(assignment.work) < 1.0:
         raise OperatorError(
             f"{diverged} This was after the learning rate had been halved already.",
             "Lower the stage's learning_rate, or set training.max_gradient_norm; then retry the run.",
         )
     files.write_json(
-        assignment.work / SETBACK, {"factor": 0.5, "iteration": diverged.iteration, "why": str(diverged)}
+        assignment.work / BACKOFF, {"factor": 0.5, "iteration": diverged.iteration, "why": str(diverged)}
     )
     assignment.say("learning rate halved", level="warning", reason=str(diverged))
 
@@ -74,7 +74,7 @@ def _set_back(assignment: Assignment[Any], diverged: Diverged) -> None:
 def _run(assignment: Assignment[TrainingRequest], group: Group) -> dict[str, Any]:
     session = open_session(assignment, group)
     if group.leads:
-        _draft_again(session)
+        _reopen_staging(session)
     stopped_early = False
     if session.reports.start < session.iterations:
         try:
@@ -86,12 +86,12 @@ def _run(assignment: Assignment[TrainingRequest], group: Group) -> dict[str, Any
     return _finish(session, stopped_early) if group.leads else {}
 
 
-def _draft_again(session: Session) -> None:
+def _reopen_staging(session: Session) -> None:
     """The folder to write into; a killed life may have put it in its place already, with its snapshots."""
     published = session.request.adapters
-    if session.reports.start and published.exists() and not session.draft.exists():
-        published.rename(session.draft)
-    files.private_folder(session.draft)
+    if session.reports.start and published.exists() and not session.staging.exists():
+        published.rename(session.staging)
+    files.private_folder(session.staging)
 
 
 class StopSignal:
@@ -157,7 +157,7 @@ def _arguments(session: Session) -> TrainingArgs:
         steps_per_report=1,  # Reports counts for itself, from the very first iteration
         steps_per_save=remaining + 1,  # its numbers would start again after a resume: we save ourselves
         max_seq_length=params.max_seq_length,
-        adapter_file=str(session.draft / "adapters.safetensors"),
+        adapter_file=str(session.staging / "adapters.safetensors"),
         grad_checkpoint=params.grad_checkpoint,
         grad_accumulation_steps=session.fitting.accumulation,
     )
@@ -198,7 +198,7 @@ def _checkpoint(session: Session, step: int) -> None:
     # The snapshot first: a training that goes on from the checkpoint does not come by here again. Of a full
     # training each would be as large as the model, and by default there are 50 of them.
     if session.params.fine_tune_type != "full":
-        numbered = session.draft / f"{step:07d}_adapters.safetensors"
+        numbered = session.staging / f"{step:07d}_adapters.safetensors"
         adapter.save_weights(numbered, adapter.weights(session.model))
     position = checkpoint.Position(step, tuple(seen.loss for seen in session.reports.window))
     path = session.assignment.work / checkpoint.NAME
@@ -207,11 +207,11 @@ def _checkpoint(session: Session, step: int) -> None:
 
 def _finish(session: Session, stopped_early: bool) -> dict[str, Any]:
     chosen = _chosen_iteration(session, stopped_early)
-    adapter.save_weights(session.draft / "adapters.safetensors", adapter.weights(session.model))
+    adapter.save_weights(session.staging / "adapters.safetensors", adapter.weights(session.model))
     metadata = {**_describe(session), "stopped_early": stopped_early, "chosen_iteration": chosen}
-    files.write_json(session.draft / "adapter_config.json", _settings_used(session))
-    files.write_json(session.draft / "training_metadata.json", metadata)
-    files.replace_folder(session.draft, session.request.adapters)
+    files.write_json(session.staging / "adapter_config.json", _settings_used(session))
+    files.write_json(session.staging / "training_metadata.json", metadata)
+    files.replace_folder(session.staging, session.request.adapters)
     return metadata
 
 
@@ -241,14 +241,14 @@ def _settings_used(session: Session) -> dict[str, Any]:
         "max_gradient_norm": getattr(adamw, "max_norm", None),
     }
     if schedule.type == "constant" and not schedule.warmup_ratio:
-        used["learning_rate"] = float(f"{adamw.learning_rate.item() / session.factor:.6g}")
+        used["learning_rate"] = float(f"{adamw.learning_rate.item() / session.lr_backoff:.6g}")
     return used
 
 
 def _describe(session: Session) -> dict[str, Any]:
     request, history = session.request, session.reports.history
     valid = [each.value for each in history.valid]
-    work = session.assignment.work / SETBACK
+    work = session.assignment.work / BACKOFF
     return {
         "stage": request.stage,
         "base_model": request.model.name,

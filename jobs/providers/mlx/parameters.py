@@ -79,10 +79,10 @@ def problems(configuration: JobConfiguration) -> Iterator[Problem]:
         for problem in problems_of(error):
             known = problem.key in MlxParameters.model_fields
             message = problem.message if known else "MLX has no such parameter."
-            yield Problem(f"metadata.{problem.key}", message, "" if known else _meant(problem.key))
+            yield Problem(f"metadata.{problem.key}", message, "" if known else _suggest(problem.key))
 
 
-def listed() -> tuple[Parameter, ...]:
+def describe_parameters() -> tuple[Parameter, ...]:
     """MLX's parameters as its capabilities tell them."""
     defaults, schemas = _defaults(), MlxParameters.model_json_schema()["properties"]
     return tuple(
@@ -99,7 +99,7 @@ def _defaults() -> dict[str, Any]:
     }
 
 
-def _meant(name: str) -> str:
+def _suggest(name: str) -> str:
     close = difflib.get_close_matches(name, MlxParameters.model_fields, n=1, cutoff=0.6)
     return f"Did you mean metadata.{close[0]}?" if close else "`sectune providers show mlx` lists them."
 

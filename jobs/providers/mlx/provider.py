@@ -52,7 +52,7 @@ class Mlx:
                 Limit("optimizer.learning_rate", "above 0", "at 0 nothing is learned"),
                 Limit("hardware.machines", "as in metadata.hosts", "a job is given the machines it names"),
             ),
-            parameters=parameters.listed(),
+            parameters=parameters.describe_parameters(),
         )
 
     def validate(

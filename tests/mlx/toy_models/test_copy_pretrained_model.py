@@ -7,20 +7,20 @@ import mlx.core as mx
 import pytest
 from mlx_lm import load
 
-from benchmarks.learn.primer import copying_rows, primer_rows
+from benchmarks.learn.pretraining_corpus import copying_rows, corpus_rows
 from jobs.children.entry import Assignment
 from jobs.fs.files import sha256_file, write_jsonl
 from jobs.mlx.toy_models.copy_pretrained_model import run
 from jobs.mlx.toy_models.requests import CopyModelRequest, ModelShape
 
 
-def primed(home: Path, seed: int = 1) -> dict[str, Any]:
+def pretrain(home: Path, seed: int = 1) -> dict[str, Any]:
     home.mkdir(exist_ok=True)
-    write_jsonl(home / "primer.jsonl", [*copying_rows(60, 1), *primer_rows(60, 1)])
+    write_jsonl(home / "corpus.jsonl", [*copying_rows(60, 1), *corpus_rows(60, 1)])
     request = CopyModelRequest(
         out=home / "base" / "model",
-        texts=home / "primer.jsonl",
-        primer=home / "primer.jsonl",
+        texts=home / "corpus.jsonl",
+        corpus=home / "corpus.jsonl",
         rate=5e-3,
         copying_steps=12,
         tokens=1024,
@@ -35,13 +35,13 @@ def primed(home: Path, seed: int = 1) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("primed")
-    primed(folder)
+    folder = tmp_path_factory.mktemp("pretrained")
+    pretrain(folder)
     return folder
 
 
 def test_the_loss_falls_and_the_receipt_tells_the_size(tmp_path: Path) -> None:
-    made = primed(tmp_path / "first")
+    made = pretrain(tmp_path / "first")
     assert made["primer_last_loss"] < made["primer_first_loss"]
     assert made["primer_examples"] == 120
     assert made["copying_steps"] == 12
@@ -58,6 +58,6 @@ def test_mlx_lm_loads_it_and_no_token_is_a_number_and_something_else(home: Path)
 
 
 def test_the_same_seed_gives_the_same_weights(home: Path, tmp_path: Path) -> None:
-    primed(tmp_path / "again")
+    pretrain(tmp_path / "again")
     first, again = (folder / "base" / "model" / "model.safetensors" for folder in (home, tmp_path / "again"))
     assert sha256_file(first) == sha256_file(again)

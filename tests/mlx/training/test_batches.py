@@ -17,8 +17,8 @@ from config.job import of_stage
 from config.load import load
 from jobs.errors import OperatorError
 from jobs.mlx.training import memory, optimizer
-from jobs.mlx.training.batches import PAD_TO, Batches, Size, ahead, assemble, padded, plan, training_order
-from jobs.mlx.training.batches import padded_positions as room_for
+from jobs.mlx.training.batches import PAD_TO, Batches, Size, ahead, assemble, pad_length, plan, training_order
+from jobs.mlx.training.batches import pad_positions as room_for
 from jobs.mlx.training.examples import Encoded, Examples, encode
 from jobs.mlx.training.group import ALONE
 from jobs.mlx.training.loss import AnswerLoss, Objective
@@ -42,7 +42,7 @@ def test_a_token_budget_is_kept_unless_one_example_alone_is_longer(lengths: list
     batches = plan(lengths, Size(1, budget))
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
-        widest = padded(max(lengths[index] for index in batch))
+        widest = pad_length(max(lengths[index] for index in batch))
         assert len(batch) == 1 or len(batch) * widest <= budget
 
 

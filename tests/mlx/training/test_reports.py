@@ -26,7 +26,7 @@ def test_a_training_that_goes_on_keeps_what_its_checkpoint_covers(
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"iteration": 15, "torn')
     later = reports(tmp_path, step)
-    later.go_back(Position(step))
+    later.rewind(Position(step))
     assert [loss.iteration for loss in later.history.valid] == kept
     marks = [row["iteration"] for row in files.read_jsonl(tmp_path / "metrics.jsonl") if "resumed" in row]
     assert marks == ([step] if step else [])
@@ -45,7 +45,7 @@ def test_numbers_of_before_a_resume_count_and_the_file_is_read_once(
     ):
         files.append_jsonl(metrics, row)
     later = reports(tmp_path, 6)
-    later.go_back(Position(6))
+    later.rewind(Position(6))
     monkeypatch.setattr(files, "read_jsonl", None)  # whoever reads it again fails
     later.validated(10, 4.0)
     later.on_train_loss_report(
@@ -72,7 +72,7 @@ def test_going_back_forgets_what_is_done_again_and_what_a_killed_trainer_was_wri
     for cut in (files.temporary_beside(metrics), files.temporary_beside(metrics)):
         cut.write_text("half")
     assignment = Assignment(tmp_path, {}, tmp_path / "run.log", {})
-    Reports(assignment, metrics, Span(5, 9), 1).go_back(Position(5))
+    Reports(assignment, metrics, Span(5, 9), 1).rewind(Position(5))
     rows = list(files.read_jsonl(metrics))
     assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 5]
     assert rows[-1]["resumed"]

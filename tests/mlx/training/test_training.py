@@ -140,7 +140,7 @@ def test_an_adapter_of_another_shape_is_refused(
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, loss: float) -> None:
     from jobs.children.entry import Assignment
     from jobs.mlx.training.reports import Diverged, Reports, Span
-    from jobs.mlx.training.train import _set_back
+    from jobs.mlx.training.train import _back_off
 
     # OLMo-2 normalises whatever its layers put out, so no learning rate makes the tiny model diverge.
     assignment = Assignment(tmp_path, {}, tmp_path / "log", {})
@@ -157,9 +157,9 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path, loss: float
             }
         )
     assert not (tmp_path / "metrics.jsonl").exists()
-    _set_back(assignment, caught.value)
+    _back_off(assignment, caught.value)
     with pytest.raises(OperatorError, match="halved already") as given_up:
-        _set_back(assignment, caught.value)
+        _back_off(assignment, caught.value)
     assert "learning_rate" in given_up.value.remedy
 
 

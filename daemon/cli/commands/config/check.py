@@ -16,7 +16,7 @@ from daemon.cli.context import context_of
 from daemon.exit_codes import OK, USAGE
 from jobs import base_models
 from jobs.errors import OperatorError
-from jobs.providers.known import named
+from jobs.providers.known import find_provider
 from jobs.providers.provider import Provider
 from jobs.queue import missing_client, remedy_of
 
@@ -35,7 +35,7 @@ def check(
     """Check the settings and say all that is wrong at once; exit code 2 if something is."""
     loaded = context_of(context).loaded
     if provider is not None:
-        raise typer.Exit(_check_with(named(provider), loaded.settings, provider, json))
+        raise typer.Exit(_check_with(find_provider(provider), loaded.settings, provider, json))
     _check_alone(loaded)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from daemon import terminal
 from daemon.cli.arguments import Json
-from jobs.providers.known import named
+from jobs.providers.known import find_provider
 from jobs.providers.provider import Capabilities, Parameter
 
 app = typer.Typer(add_completion=False)
@@ -19,7 +19,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A provider's name, for example mlx.")], json: Json = False
 ) -> None:
     """What a provider can do: methods, ranges, parameters of its own."""
-    capabilities = named(name).capabilities()
+    capabilities = find_provider(name).capabilities()
     if json:
         terminal.emit_json(capabilities.to_json())
     else:

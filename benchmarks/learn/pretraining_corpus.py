@@ -15,10 +15,10 @@ COPY, NAMED, LOOKED_UP = "copy", "named", "looked_up"
 Piece = tuple[str, list[str]]  # the text, and what of it may be replaced
 
 
-def primer_rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
+def corpus_rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """`count` conversations: write a text again, as it is or with one thing replaced."""
     for number in range(count):
-        yield primer_row(random.Random(f"{seed}/primer/{number}"))
+        yield corpus_row(random.Random(f"{seed}/primer/{number}"))  # another word would give other rows
 
 
 def copying_rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -35,7 +35,7 @@ def copying_rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def primer_row(rng: random.Random) -> dict[str, Any]:
+def corpus_row(rng: random.Random) -> dict[str, Any]:
     """One conversation."""
     names = Names(rng)
     tag, (text, replaceable) = _text(names)
