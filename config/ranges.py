@@ -29,6 +29,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 AllOrSome = Annotated[int, Field(ge=-1), AfterValidator(_not_zero)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8", "int4"]
 Method = Literal["full", "lora", "qlora", "dora"]
 Scheduler = Literal["cosine", "linear", "constant", "constant_with_warmup", "polynomial"]

@@ -28,6 +28,7 @@ from config.ranges import (
     Method,
     MinLrRatio,
     PositiveInt,
+    ProviderName,
     Rank,
     Scheduler,
     Seed,
@@ -187,8 +188,9 @@ class Memory(Section):
 
 
 class Training(Section):
-    """What both stages share."""
+    """What both stages share; whether there is a provider of that name, the run's training step says."""
 
+    provider: ProviderName
     method: Method
     max_seq_length: SequenceLength
     mask_prompt: bool

@@ -15,6 +15,7 @@ from jobs.children.task import Task
 from jobs.clock import now
 from jobs.layout import Place as Place
 from jobs.pipeline import control, priority
+from jobs.providers.provider import Workplace
 from jobs.runs.folder import RunFolder
 from jobs.runs.manifest import Manifest, Progress
 from jobs.runs.store import Run, RunStore
@@ -74,12 +75,13 @@ class Job:
             EndChild: A person or the machine's power wants it to end now; it has ended.
         """
         task = self.task(module, payload, device, part)
-        if device and (power := self.place.hold()):
-            parent.end(task.work)
-            raise control.MustWait(power)
-        if device and life.living(task.work) is None and (first := self._before_us()):
-            raise control.MustWait(WaitingForEarlierRun(first))
-        return parent.drive(task, self.progress, lambda: self._look(device))
+        if device:
+            try:
+                self.claim_device(alive=life.living(task.work) is not None)
+            except control.MustWait:
+                parent.end(task.work)
+                raise
+        return parent.drive(task, self.progress, lambda: self.look(device))
 
     def task(
         self, module: str, payload: Struct | Mapping[str, Any], device: bool = True, part: str | None = None
@@ -95,10 +97,41 @@ class Job:
             preload=self.settings.training.preload_library,
         )
 
-    def _before_us(self) -> str | None:
-        return priority.before(RunStore(self.place.models_dir), self.run)
+    def workplace(self, device: bool) -> Workplace:
+        """Where a provider may work for this step.
 
-    def _look(self, device: bool) -> bool:
+        Args:
+            device: Whether it uses the device.
+        """
+        return Workplace(
+            work=self.folder.work(self.step),
+            log=self.place.run_log(self.run.run_id),
+            facts={"run": self.run.run_id, "step": self.step},
+            device_lock=self.place.device_lock if device else None,
+            preload=self.settings.training.preload_library,
+            stopping=lambda: self.look(device),
+        )
+
+    def claim_device(self, *, alive: bool) -> None:
+        """See whether the step may have the device now.
+
+        Args:
+            alive: Its work is under way already, so that no other run goes first.
+
+        Raises:
+            MustWait: It may not.
+        """
+        if power := self.place.hold():
+            raise control.MustWait(power)
+        if not alive and (first := priority.before(RunStore(self.place.models_dir), self.run)):
+            raise control.MustWait(WaitingForEarlierRun(first))
+
+    def look(self, device: bool) -> bool:
+        """Whether the daemon stops; asked a few times a second while the step's work is done elsewhere.
+
+        Raises:
+            EndChild: A person or the machine's power wants the work to end now.
+        """
         if self.place.stopping():
             return True
         if request := control.asked(self.folder):

@@ -10,6 +10,7 @@ import shutil
 from jobs.children import parent
 from jobs.fs import free_space
 from jobs.pipeline import control, transitions
+from jobs.pipeline.provider_job import end_work
 from jobs.runs.status import UNFINISHED, RunStatus
 from jobs.runs.store import Run
 
@@ -18,7 +19,7 @@ def obey(run: Run, request: control.Request) -> None:
     """Pause or cancel a run; a child that a dead daemon left is ended."""
     step = run.manifest.next_step()
     if step is not None:
-        parent.end(run.folder.work(step.name))
+        end_work(run.folder.work(step.name))
     if request == "pause":
         transitions.pause(run)
     else:
@@ -91,5 +92,5 @@ def retry(run: Run, first: str | None = None) -> str:
 def _clear(run: Run, name: str) -> None:
     step = run.manifest.step(name)
     step.outputs, step.error, step.reason = [], None, None
-    parent.end(run.folder.work(name))
+    end_work(run.folder.work(name))
     shutil.rmtree(run.folder.work(name), ignore_errors=True)

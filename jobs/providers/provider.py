@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from config.job import JobConfiguration, Problem
+from jobs.errors import JobError
 from jobs.fs import files
 
 State = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
@@ -54,6 +55,8 @@ class Workplace:
         facts: What its log lines carry.
         device_lock: The device's lock file.
         preload: A shared library for LD_PRELOAD.
+        stopping: Asked a few times a second while a job begins, which may take long: whether whoever asked
+            for the job stops. What it raises is passed on.
     """
 
     work: Path
@@ -61,6 +64,7 @@ class Workplace:
     facts: Mapping[str, str] = field(default_factory=dict)
     device_lock: Path | None = None
     preload: Path | None = None
+    stopping: Callable[[], bool] = field(default=lambda: False)
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ class Handle:
         provider: Who does the job.
         id: The provider's own name of it.
         work: The folder it is done in.
-        cancelled_at: When a person ended it, as a manifest's timestamp.
+        cancelled_at: When it was cancelled, as a manifest's timestamp; starting it again forgets that.
     """
 
     provider: str
@@ -197,11 +201,36 @@ class Event:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed; `param` is the job configuration's key at fault, where there is one."""
+    """Why a job failed, or why nobody works on it.
 
-    message: str
+    Args:
+        reason: What went wrong.
+        code: The kind of error, in the words of `jobs.errors`.
+        param: The job configuration's key at fault, where there is one.
+        remedy: What to do about it.
+        traceback: Of a bug.
+    """
+
+    reason: str
     code: str
     param: str | None = None
+    remedy: str = ""
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, error: JobError) -> Failure:
+        """An error of ours."""
+        notes = "\n".join(getattr(error, "__notes__", [])) or None
+        return cls(error.message, error.kind, remedy=error.remedy, traceback=notes)
+
+    @property
+    def message(self) -> str:
+        """What went wrong and what to do."""
+        return f"{self.reason} {self.remedy}".rstrip()
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of plain JSON values."""
+        return {"message": self.message, "code": self.code, "param": self.param}
 
 
 @dataclass(frozen=True)
@@ -211,28 +240,42 @@ class JobStatus:
     Args:
         status: Its state.
         progress: 0 to 1; None before the first report.
-        metrics: Points by the name of what was measured.
-        events: What happened, oldest first.
+        newest: The newest of each number that was reported, by a manifest's names.
         eta_seconds: Estimated seconds that remain; None where that is not known.
         error: Why it failed.
+        stalled: Why nobody works on a job that is queued and will not go on by itself: it was not begun, its
+            process died. `start` goes on with it.
+        result: What was measured of a job that has succeeded.
+        metrics: Points by the name of what was measured; only where the history was asked for.
+        events: What happened, oldest first; only where the history was asked for.
     """
 
     status: State
     progress: float | None = None
-    metrics: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
-    events: tuple[Event, ...] = ()
+    newest: Mapping[str, Any] = field(default_factory=dict)
     eta_seconds: float | None = None
     error: Failure | None = None
+    stalled: Failure | None = None
+    result: Mapping[str, Any] | None = None
+    metrics: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
-        return asdict(self)
+        failures = {"error": self.error, "stalled": self.stalled}
+        told = {name: failure.to_json() if failure else None for name, failure in failures.items()}
+        return {**asdict(self), **told}
 
 
 class Provider(Protocol):
-    """A place that can train."""
+    """A place that can train.
+
+    Its attributes: its name, and whether it trains on this machine's device, of which there is one: such a
+    job waits for its turn, and ends while the device is to be left alone.
+    """
 
     name: str
+    uses_device: bool
 
     def capabilities(self) -> Capabilities:
         """What this place can do."""
@@ -254,19 +297,30 @@ class Provider(Protocol):
         ...
 
     def start(self, configuration: JobConfiguration, training: Training, workplace: Workplace) -> Handle:
-        """Start the job, or find it: the same job is never done twice at the same time.
+        """Start the job, or find it: the same job is never done twice, nor by two at the same time.
+
+        A job that is done is left as it is; one that was cancelled, failed or stalled goes on with what it
+        left. The handle is saved before anything begins: a killed starter leaves no job that nobody knows.
 
         Raises:
             OperatorError: `validate` has errors.
+            DeviceBusy: It uses the device, and somebody else has it.
+            Stopped: Whoever asked for it stops; what began goes on.
         """
         ...
 
-    def status(self, handle: Handle) -> JobStatus:
-        """Where the job is; whoever has the handle may ask."""
+    def status(self, handle: Handle, history: bool = False) -> JobStatus:
+        """Where the job is; whoever has the handle may ask.
+
+        Args:
+            handle: The job.
+            history: With metrics and events of all the time. Without, it is cheap enough to be asked a few
+                times a second for days.
+        """
         ...
 
     def cancel(self, handle: Handle) -> bool:
-        """End the job behind a checkpoint; False if it does not run."""
+        """End the job behind a checkpoint; False if nobody works on it."""
         ...
 
     def mismatches(self, configuration: JobConfiguration, training: Training) -> list[str]:

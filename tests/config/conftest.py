@@ -26,11 +26,14 @@ from daemon.notify import Notifier
 from daemon.power import PowerMonitor, PowerReading, reason_to_wait
 from jobs import base_models
 from jobs.children import parent
+from jobs.children.task import Task
 from jobs.evaluation.answering import Exam, Examinee
 from jobs.findings.files.limits import limits_of
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job, Place, Skip
 from jobs.pipeline.steps import certify, dataset, fuse, parse, train, upload
+from jobs.providers import known
+from jobs.providers.mlx.provider import Mlx
 from jobs.providers.mlx.request import training_request
 from jobs.providers.provider import Training
 from jobs.registry.gates import gates
@@ -80,7 +83,12 @@ class Edge:
             raise Recorded(module, job.task(module, payload).payload_json)
 
         job = self.job(settings, name)
+
+        def record_task(task: Task, stopping: Any) -> None:
+            raise Recorded(task.module, task.payload_json)
+
         self.patch.setattr(Job, "child", record)
+        self.patch.setattr(parent, "start", record_task)
         self.patch.setattr(base_models, "locate", lambda folder, model: Path("/base") / model)
         with pytest.raises(Recorded) as caught:
             step(job)
@@ -277,6 +285,28 @@ def reused(edge: Edge, settings: Settings) -> Any:
     return len(asked)
 
 
+def trainer(edge: Edge, settings: Settings) -> Any:
+    started: list[str] = []
+    for name in ("mlx", "other"):
+        edge.patch.setitem(known.PROVIDERS, name, Recording(name, started))
+    edge.patch.setattr(base_models, "locate", lambda folder, model: Path("/base") / model)
+    with pytest.raises(Recorded):
+        train.run(edge.job(settings, "train_1"), stage=1)
+    return started
+
+
+class Recording(Mlx):
+    """MLX under another name, which is only asked to start."""
+
+    def __init__(self, name: str, started: list[str]) -> None:
+        self.name = name  # type: ignore[misc]
+        self.started = started
+
+    def start(self, configuration: Any, training: Any, workplace: Any) -> Any:
+        self.started.append(self.name)
+        raise Recorded
+
+
 def held(edge: Edge, settings: Settings) -> Any:
     scores = Validation(stage1_score=65.0, stage2_score=75.0, retention_rate=95.0)
     return [(gate.name, gate.threshold) for gate in gates(settings.gates, scores, current_score=10.0)]
@@ -296,7 +326,7 @@ def logged(edge: Edge, settings: Settings) -> Any:
 
 
 OF_THE_DAEMON = (watcher, gathering, shared_queue, supervised, reserved, power, awake, told, logged)
-OF_THE_STEPS = (exam, certified, uploaded, parsing, attempts, pulled, preloaded, reused, held)
+OF_THE_STEPS = (exam, certified, uploaded, parsing, attempts, pulled, preloaded, reused, trainer, held)
 OBSERVERS: dict[str, Observe] = {
     "translated_1": translated(1),
     "translated_2": translated(2),

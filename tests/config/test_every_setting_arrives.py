@@ -64,6 +64,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "datasets.augmentation": ("2", "dataset_1"),
     "datasets.context_lines": ("3", "dataset_1"),
     "datasets.replay_ratio": ("0.5", "dataset_2"),
+    "training.provider": ("other", "trainer"),
     "training.method": ("dora", "translated_1"),
     "training.max_seq_length": ("512", "dataset_2"),
     "training.mask_prompt": ("false", "translated_1"),

@@ -178,7 +178,9 @@ def test_every_setting_that_a_job_is_made_of_exists() -> None:
 def test_every_setting_of_training_and_stages_is_part_of_a_job_or_meant_for_the_chain() -> None:
     of_jobs = {setting_of(key, number) for key in SETTING_OF for number in (1, 2)}
     asked = {name for name in leaf_names() if name.split(".")[0] in ("training", "stage1", "stage2")}
-    for_the_chain = {name for name in asked if name.split(".")[1] in ("reuse_stage1", "preload_library")}
+    for_the_chain = {
+        name for name in asked if name.split(".")[1] in ("reuse_stage1", "preload_library", "provider")
+    }
     assert asked - of_jobs == for_the_chain
 
 

@@ -62,7 +62,7 @@ def wait(work: Path, wanted: Callable[[JobStatus], bool]) -> JobStatus:
     while True:
         handle = Handle.load(work)
         assert handle is not None
-        status = Mlx().status(handle)
+        status = Mlx().status(handle, history=True)
         if wanted(status):
             return status
         assert time.monotonic() < deadline, status
@@ -85,7 +85,7 @@ def test_a_job_is_followed_by_its_handle_to_its_end(
     assert next(event.data["iterations"] for event in status.events if "iterations" in event.data) == 12
     assert (training.adapters / "adapters.safetensors").exists()
     assert Mlx().start(asked(), training, workplace) == handle  # done: nothing is started again
-    assert sum(event.message == "training begins" for event in Mlx().status(handle).events) == 1
+    assert sum(event.message == "training begins" for event in Mlx().status(handle, history=True).events) == 1
 
 
 def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
@@ -104,7 +104,7 @@ def test_a_started_job_is_adopted_by_whoever_drives_the_same_work(
     assert (task.key, pid is not None) == (handle.id, True)
     result = parent.drive(task, lambda facts: None, lambda: False)
     assert result["iterations"] == 12
-    events = Mlx().status(handle).events
+    events = Mlx().status(handle, history=True).events
     assert {event.data["pid"] for event in events} == {pid}
 
 

@@ -98,7 +98,7 @@ def test_what_runs_is_not_interrupted(
     job = Job(low, low.settings(), place, "train_1")
     with low.driving("test"):
         assert job.child("some.module", {}) == {}  # adopted although an urgent run waits
-        assert job._look(device=True) is False
+        assert job.look(device=True) is False
     assert ended == []
 
 
@@ -162,7 +162,7 @@ def test_a_priority_that_is_wished_reaches_the_manifest_at_the_next_step_or_whil
     assert control.asked_priority(run.folder) is None
     control.ask_priority(run.folder, -7)
     with run.driving("test"):
-        Job(run, run.settings(), place, "train_1")._look(device=True)
+        Job(run, run.settings(), place, "train_1").look(device=True)
     assert store.open(run.run_id).manifest.priority == -7
     told = [row for row in files.read_jsonl(run.folder.events) if row["event"] == "priority"]
     assert [row["priority"] for row in told] == [7, -7]

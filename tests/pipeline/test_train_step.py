@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,8 @@ from config.job import of_stage
 from config.load import state_dir
 from config.settings import Settings
 from jobs import base_models
+from jobs.children import parent
+from jobs.children.task import Task
 from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.pipeline.context import Job, Place
@@ -27,7 +28,7 @@ Prepared = Callable[..., Job]
 
 
 class Started(Exception):
-    """A child would be started with this request."""
+    """A child would be started with this task."""
 
 
 @pytest.fixture
@@ -49,10 +50,10 @@ def prepared(
             (run.folder.stage1.training_data / f"{name}.jsonl").write_text(f'{{"part": "{name}"}}\n')
         return Job(run, settings, Place(settings.paths.models_dir, state_dir(settings)), "train_1")
 
-    def started(job: Job, module: str, payload: Any, **options: Any) -> None:
-        raise Started(module, payload)
+    def started(task: Task, stopping: Callable[[], bool]) -> None:
+        raise Started(task)
 
-    monkeypatch.setattr(Job, "child", started)
+    monkeypatch.setattr(parent, "start", started)
     return build
 
 
@@ -60,14 +61,14 @@ def test_a_run_is_asked_for_as_a_job_and_its_handle_outlives_the_daemon(prepared
     job = prepared()
     with pytest.raises(Started) as caught:
         train.run(job, stage=1)
-    module, request = caught.value.args
-    assert module == MODULE
+    (task,) = caught.value.args
+    assert task.module == MODULE
     training = train._training(job, 1)
     asked = of_stage(job.settings, 1, str(training.base_model), train._data(training.data))
-    assert request == training_request(asked, training)
+    assert task.payload == training_request(asked, training)
     handle = Handle.load(job.folder.work("train_1"))
     assert handle is not None
-    assert (handle.provider, handle.id) == ("mlx", job.task(module, request).key)
+    assert (handle.provider, handle.id) == ("mlx", task.key)
     assert Mlx().status(handle).status == "queued"
 
 
@@ -107,5 +108,5 @@ def test_a_quantised_base_is_told_from_its_files(prepared: Prepared, base_model:
     assert base_models.is_complete(job.place.base_models, job.settings.base_model.name)
     with pytest.raises(Started) as caught:
         train.run(job, stage=1)
-    assert caught.value.args[1].params.fine_tune_type == "lora"
+    assert caught.value.args[0].payload.params.fine_tune_type == "lora"
     assert job.run.manifest.stage1.training_params["method"] == "qlora"

@@ -20,6 +20,7 @@ def work(tmp_path: Path) -> Path:
     folder = files.private_folder(tmp_path / "work" / "train_1")
     request = {
         "key": KEY,
+        "module": "jobs.mlx.training.train",
         "payload": {"metrics": str(tmp_path / "metrics.jsonl")},
         "log": str(tmp_path / "run.log"),
         "facts": {"run": "r1", "step": "train_1"},
@@ -101,7 +102,7 @@ def test_metrics_and_events_are_points_and_sentences_of_this_job_only(work: Path
         {**line, "step": "parse", "event": "parsed"},
         {"step": "train_1", "run": "r1"},
     )
-    status = Mlx().status(Handle("mlx", KEY, work)).to_json()
+    status = Mlx().status(Handle("mlx", KEY, work), history=True).to_json()
     assert status["metrics"] == {
         "train_loss": ({"step": 3, "value": 2.5, "timestamp": "1970-01-01T00:00:00.000Z"},),
         "learning_rate": ({"step": 3, "value": 1e-3, "timestamp": "1970-01-01T00:00:00.000Z"},),

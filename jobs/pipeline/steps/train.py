@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from config.job import Data, DataReference, JobConfiguration, Problem, of_stage, setting_of
 from jobs import base_models
 from jobs.clock import now
 from jobs.errors import ChildFailed, OperatorError
 from jobs.fs import files
-from jobs.pipeline import stage1_reuse
+from jobs.pipeline import provider_job, stage1_reuse
 from jobs.pipeline.context import Job
-from jobs.providers.mlx.provider import Mlx
-from jobs.providers.mlx.request import MODULE, training_request
-from jobs.providers.provider import Handle, Provider, StartAdapter, Training
+from jobs.providers.provider import Provider, StartAdapter, Training
 from jobs.runs.manifest import ArtifactTypes
 from jobs.runs.validation import check_adapters, check_training_data
 
+KIND_OF_ADAPTER: dict[str, Literal["lora", "dora", "full"]] = {  # whoever trained it, mlx-lm loads it
+    "lora": "lora",
+    "qlora": "lora",
+    "dora": "dora",
+    "full": "full",
+}
 KEYS_READ_BACK = ("fine_tune_type", "iters", "learning_rate", "batch_size", "lora_parameters")
 
 
@@ -29,24 +33,21 @@ def run(job: Job, stage: int) -> Sequence[Path]:
         OperatorError: The provider cannot do what the settings ask for.
         ChildFailed: A setting did not arrive in the trainer.
     """
-    provider: Provider = Mlx()
+    provider = provider_job.chosen_provider(job)
     folder = job.folder.stage(stage)
     training = _training(job, stage)
     asked = of_stage(job.settings, stage, str(training.base_model), _data(training.data))
     warnings = _accepted(provider, asked, training)
     will_do = provider.translate(asked, training)
-    more: dict[str, Any] = {"provider": provider.name, "method": asked.method.type, **warnings}
-    _promise(job, stage, will_do.parameters, more)
+    who = {"provider": provider.name, "method": asked.method.type, "warnings": warnings}
+    _promise(job, stage, asked, {**who, **will_do.parameters})
     files.private_folder(folder.root)
     if stage == 1 and (taken := _reused(job, provider.name, will_do.fingerprint)):
         return taken
-    request = training_request(asked, training)
-    task = job.task(MODULE, request)
-    Handle(provider.name, task.key, task.work).save()
-    metadata = job.child(MODULE, request)
+    measured = provider_job.drive(job, provider, asked, training)
     if mismatches := provider.mismatches(asked, training):
         raise ChildFailed(f"Settings did not arrive in the trainer: {'; '.join(mismatches)}")
-    _record(job, stage, metadata)
+    _record(job, stage, measured)
     _write_validation(job, stage)
     return [folder.adapter_file, folder.adapter_config, folder.training_metadata, folder.metrics]
 
@@ -95,7 +96,7 @@ def _data(folder: Path) -> Data:
     return Data(training=reference("train.jsonl"), validation=reference("valid.jsonl"))
 
 
-def _accepted(provider: Provider, asked: JobConfiguration, training: Training) -> dict[str, list[str]]:
+def _accepted(provider: Provider, asked: JobConfiguration, training: Training) -> list[str]:
     """The provider's warnings, for the manifest."""
     verdict = provider.validate(asked, training)
     if verdict.errors:
@@ -106,37 +107,36 @@ def _accepted(provider: Provider, asked: JobConfiguration, training: Training) -
             f"{' '.join(remedies)} `sectune config check --provider {provider.name}` checks the settings; "
             "this run keeps its own, in metadata/settings.json.",
         )
-    return {"warnings": [f"{_key(each, training.stage)}: {each.message}" for each in verdict.warnings]}
+    return [f"{_key(each, training.stage)}: {each.message}" for each in verdict.warnings]
 
 
 def _key(problem: Problem, stage: int) -> str:
     return setting_of(problem.key, stage) or problem.key
 
 
-def _promise(job: Job, stage: int, parameters: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-    params = {**more, **parameters}
+def _promise(job: Job, stage: int, asked: JobConfiguration, params: dict[str, Any]) -> None:
     datasets = job.settings.datasets
-    params["num_iters"] = params["iters"]
+    params["num_iters"] = params.get("iters", asked.schedule.iters)
     params["quality_weight_multiplier"] = datasets.quality_weight_multiplier
     if stage == 2:
         params["resume_from_stage1"] = True
         params["stage1_replay_ratio"] = datasets.replay_ratio
     entry = job.manifest.stage(stage)
     entry.training_params = params
-    entry.artifact_types = ArtifactTypes(adapters=params["fine_tune_type"])
+    entry.artifact_types = ArtifactTypes(adapters=KIND_OF_ADAPTER[asked.method.type])
     job.save()
 
 
-def _record(job: Job, stage: int, metadata: dict[str, object]) -> None:
+def _record(job: Job, stage: int, measured: Mapping[str, Any]) -> None:
     entry = job.manifest.stage(stage)
-    entry.training_params = {**entry.training_params, "measured": metadata}
+    entry.training_params = {**entry.training_params, "measured": dict(measured)}
     job.save()
 
 
 def _write_validation(job: Job, stage: int) -> None:
     folder = job.folder.stage(stage)
     expected = job.manifest.stage(stage).training_params
-    asked = {key: expected[key] for key in KEYS_READ_BACK}
+    asked = {key: expected[key] for key in KEYS_READ_BACK if key in expected}
     checks = {
         "adapters": check_adapters(folder.adapters, asked),
         "training_data": check_training_data(folder.training_data),

@@ -35,6 +35,7 @@ class Mlx:
     """The provider that this machine is."""
 
     name = "mlx"
+    uses_device = True
 
     def capabilities(self) -> Capabilities:
         """What MLX can do here."""
@@ -90,12 +91,12 @@ class Mlx:
             preload=workplace.preload,
         )
         handle = Handle(self.name, task.key, task.work).save()
-        parent.start(task)
+        parent.start(task, workplace.stopping)
         return handle
 
-    def status(self, handle: Handle) -> JobStatus:
+    def status(self, handle: Handle, history: bool = False) -> JobStatus:
         """Where a training is, from what its child left in its folder."""
-        return status.status(handle)
+        return status.status(handle, history)
 
     def cancel(self, handle: Handle) -> bool:
         """End a training behind a checkpoint; False if none runs."""

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs.children import life, protocol
-from jobs.children.follow import Tail
+from jobs.children import protocol
+from jobs.children.follow import Tail, merge
+from jobs.children.outcome import Outcome, outcome_of
+from jobs.children.outcome import State as Work
 from jobs.fs import files
 from jobs.providers.provider import Event, Failure, Handle, JobStatus, Point, State
 
@@ -20,35 +22,43 @@ MEASURED = (
     "peak_memory_gb",
 )
 OF_EVERY_LINE = ("timestamp", "level", "event")
+NEWEST_BYTES = 1 << 16  # of progress.jsonl: some 300 reports, more than there are between two validations
+NOTHING_BEGAN = Failure("Its folder does not hold its request.", "bug", remedy="Start it again.")
 
 
-def status(handle: Handle) -> JobStatus:
+def status(handle: Handle, history: bool) -> JobStatus:
     """Read a job's state.
 
     A job that neither runs nor has ended (its child was killed) is queued: the next start goes on from its
     checkpoint.
     """
-    request = _read(handle.work / protocol.REQUEST)
-    if request.get("key") != handle.id:
-        return JobStatus("queued")
-    newest = _newest(handle.work / protocol.PROGRESS)
-    receipt = _read(handle.work / protocol.RECEIPT)
-    state = _state(handle, receipt, newest)
+    outcome = outcome_of(handle.work, handle.id)
+    if outcome.state is Work.ABSENT:
+        return JobStatus("queued", stalled=NOTHING_BEGAN)
+    newest = merge(Tail(handle.work / protocol.PROGRESS, NEWEST_BYTES).rows())
+    state = _state(handle, outcome, newest)
+    error = Failure.of(outcome.error) if outcome.error is not None else None
+    request = files.read_json(handle.work / protocol.REQUEST) if history else None
     return JobStatus(
         status=state,
         progress=_progress(state, newest),
-        metrics=_metrics(Path(request["payload"]["metrics"])),
-        events=tuple(_events(Path(request["log"]), request["facts"])),
+        newest=newest,
         eta_seconds=newest.get("eta_seconds") if state == "running" else None,
-        error=_failure(receipt) if state == "failed" else None,
+        error=error if state == "failed" else None,
+        stalled=error if state == "queued" else None,
+        result=outcome.result,
+        metrics=_metrics(Path(request["payload"]["metrics"])) if request else {},
+        events=tuple(_events(Path(request["log"]), request["facts"])) if request else (),
     )
 
 
-def _state(handle: Handle, receipt: Mapping[str, Any], newest: Mapping[str, Any]) -> State:
-    if life.works_on(handle.work, handle.id):
+def _state(handle: Handle, outcome: Outcome, newest: Mapping[str, Any]) -> State:
+    if outcome.state is Work.RUNNING:
         return "running" if newest.get("iteration") is not None else "validating_files"
-    if receipt.get("key") == handle.id:
-        return "succeeded" if receipt["status"] == "done" else "failed"
+    if outcome.state is Work.DONE:
+        return "succeeded"
+    if outcome.state is Work.FAILED:
+        return "failed"
     saved = Handle.load(handle.work)
     return "cancelled" if saved is not None and saved.cancelled_at else "queued"
 
@@ -58,13 +68,6 @@ def _progress(state: State, newest: Mapping[str, Any]) -> float | None:
         return 1.0
     done, planned = newest.get("iteration"), newest.get("iterations")
     return None if done is None or not planned else min(1.0, done / planned)
-
-
-def _newest(path: Path) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for row in Tail(path).rows():
-        merged.update(row)
-    return merged
 
 
 def _metrics(path: Path) -> dict[str, tuple[Point, ...]]:
@@ -81,15 +84,6 @@ def _events(log: Path, facts: Mapping[str, str]) -> Iterator[Event]:
         if {**row, **facts} == row and all(key in row for key in OF_EVERY_LINE):
             data = {key: value for key, value in row.items() if key not in (*OF_EVERY_LINE, *facts)}
             yield Event(str(row["event"]), str(row["level"]), str(row["timestamp"]), data)
-
-
-def _failure(receipt: Mapping[str, Any]) -> Failure:
-    error = receipt["error"]
-    return Failure(f"{error['message']} {error['remedy']}".rstrip(), error["kind"])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(files.read_json(path)) if path.exists() else {}
 
 
 def _moment(seconds: float) -> str:

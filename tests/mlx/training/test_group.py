@@ -21,7 +21,7 @@ from config.load import load
 from jobs.children import life, parent, protocol
 from jobs.children.outcome import State, outcome_of
 from jobs.children.task import Task
-from jobs.errors import ChildFailed, NetworkError, OperatorError, SectuneError
+from jobs.errors import ChildFailed, JobError, NetworkError, OperatorError
 from jobs.fs import files, locks
 from jobs.mlx.training.batches import assemble, share
 from jobs.mlx.training.examples import Encoded
@@ -89,7 +89,7 @@ def begun(work: Path, request: TrainingRequest) -> subprocess.Popen[bytes]:
         )
 
 
-def failure_of(task: Task) -> SectuneError:
+def failure_of(task: Task) -> JobError:
     outcome = outcome_of(task.work, task.key)
     assert outcome.state is State.FAILED
     assert outcome.error is not None
