@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import mlx.core as mx
 import numpy as np
 
+from jobs.mlx.training.distributed.group import ALONE, Group
 from jobs.mlx.training.examples import Encoded, Examples
-from jobs.mlx.training.group import ALONE, Group
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

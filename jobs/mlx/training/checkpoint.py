@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from jobs.errors import ChildFailed
 from jobs.mlx.training.adapter import save_weights
-from jobs.mlx.training.group import Group
+from jobs.mlx.training.distributed.group import Group
 
 NAME = "checkpoint.safetensors"
 

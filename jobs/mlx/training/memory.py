@@ -11,8 +11,8 @@ import mlx.nn as nn
 from jobs.errors import OperatorError
 from jobs.mlx.training.batches import Size, plan, share
 from jobs.mlx.training.checkpoint import restore_random
+from jobs.mlx.training.distributed.group import Group
 from jobs.mlx.training.examples import Examples
-from jobs.mlx.training.group import Group
 from jobs.mlx.training.loss import Objective
 from jobs.mlx.training.request import MemoryLimits
 

@@ -13,8 +13,8 @@ from jobs.children.entry import Assignment
 from jobs.fs import files
 from jobs.mlx.training import adapter, checkpoint, memory, optimizer
 from jobs.mlx.training.batches import Size, plan
+from jobs.mlx.training.distributed.group import Group
 from jobs.mlx.training.examples import Examples, open_examples
-from jobs.mlx.training.group import Group
 from jobs.mlx.training.loss import AnswerLoss, Objective
 from jobs.mlx.training.reports import Reports, Span
 from jobs.mlx.training.request import Parameters, TrainingRequest

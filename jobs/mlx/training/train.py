@@ -3,7 +3,7 @@
 The adapter is written beside its place and renamed
 into it when training is complete. Validation and checkpoints happen in the batch iterator, at absolute
 iterations, so that an interrupted training repeats exactly those of an undisturbed one. In a group of
-processes (`jobs.mlx.training.launch`) all of them come by here, and the first alone writes.
+processes (`jobs.mlx.training.distributed.launch`) all of them come by here, and the first alone writes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from jobs.children.entry import Assignment, TaskStopped
 from jobs.children.request import to_json
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.mlx.training import adapter, checkpoint, launch
+from jobs.mlx.training import adapter, checkpoint
 from jobs.mlx.training.batches import Batches
-from jobs.mlx.training.group import ALONE, Group
+from jobs.mlx.training.distributed import launch
+from jobs.mlx.training.distributed.group import ALONE, Group
 from jobs.mlx.training.reports import Diverged
 from jobs.mlx.training.request import TrainingRequest
 from jobs.mlx.training.session import BACKOFF, Session, open_session, read_lr_backoff

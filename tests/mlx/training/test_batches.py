@@ -19,8 +19,8 @@ from jobs.errors import OperatorError
 from jobs.mlx.training import memory, optimizer
 from jobs.mlx.training.batches import PAD_TO, Batches, Size, ahead, assemble, pad_length, plan, training_order
 from jobs.mlx.training.batches import pad_positions as room_for
+from jobs.mlx.training.distributed.group import ALONE
 from jobs.mlx.training.examples import Encoded, Examples, encode
-from jobs.mlx.training.group import ALONE
 from jobs.mlx.training.loss import AnswerLoss, Objective
 from jobs.mlx.training.request import Schedule
 from jobs.mlx.training.schedule import learning_rate

@@ -24,9 +24,9 @@ from jobs.children.task import Task
 from jobs.errors import ChildFailed, JobError, NetworkError, OperatorError
 from jobs.fs import files, locks
 from jobs.mlx.training.batches import assemble, share
+from jobs.mlx.training.distributed.group import ALONE, Group
+from jobs.mlx.training.distributed.launch import host_entries
 from jobs.mlx.training.examples import Encoded
-from jobs.mlx.training.group import ALONE, Group
-from jobs.mlx.training.launch import host_entries
 from jobs.mlx.training.request import TrainingRequest
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.mlx.request import differences

@@ -1,7 +1,7 @@
 """Several processes, on this machine or on several, for one training: started with mlx's own launcher.
 
 The child that the daemon started keeps the locks, starts the processes and waits for the first one's outcome.
-However it ends, they end with it: they see their standard input close (`jobs.mlx.training.rank`).
+However it ends, they end with it: they see their standard input close (`jobs.mlx.training.distributed.rank`).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _arguments(launch: Launch, work: Path) -> list[str]:
         f"--starting-port={launch.port}",
         *passed_on,
         "--",
-        *(sys.executable, "-P", "-m", "jobs.mlx.training.rank", str(work), str(os.getpid())),
+        *(sys.executable, "-P", "-m", "jobs.mlx.training.distributed.rank", str(work), str(os.getpid())),
     ]
 
 

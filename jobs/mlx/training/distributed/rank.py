@@ -19,8 +19,9 @@ from jobs.children.entry import Assignment, TaskStopped
 from jobs.errors import NetworkError
 from jobs.fs import files, locks
 from jobs.fs.locks import Holder
-from jobs.mlx.training import launch, train
-from jobs.mlx.training.group import join
+from jobs.mlx.training import train
+from jobs.mlx.training.distributed import launch
+from jobs.mlx.training.distributed.group import join
 from jobs.mlx.training.request import TrainingRequest
 
 EXIT_ORPHANED = 70  # EX_SOFTWARE: the training child is gone
