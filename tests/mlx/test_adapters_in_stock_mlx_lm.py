@@ -34,6 +34,24 @@ def stock_answer(model: Path, adapters: Path | None, question: str, limit: int) 
     return done.stdout.split(f"{ruler}\n", 1)[1].rsplit(f"\n{ruler}", 1)[0]
 
 
+def both_models(model: Path, adapters: Path, cases: Path, answers: Path) -> AnsweringRequest:
+    """Two cases for the model alone and with its adapter."""
+    return AnsweringRequest(
+        model=model,
+        models=(
+            AnsweringModel(label="base", adapters=None, sha256=None),
+            AnsweringModel(label="stage1", adapters=adapters, sha256="x"),
+        ),
+        cases=cases,
+        cases_sha256="x",
+        answers=answers,
+        max_cases=2,
+        extra_tokens=EXTRA_TOKENS,
+        batch_size=2,
+        seed=1,
+    )
+
+
 def test_an_adapter_answers_the_same_in_mlx_lms_own_command(
     tiny_model: Path,
     data: Path,
@@ -48,20 +66,7 @@ def test_an_adapter_answers_the_same_in_mlx_lms_own_command(
     training = request_for("trained", stage1__iters="60")
     run_child("jobs.mlx.training.train", tmp_path / "train-work", training)
     adapters = training.adapters
-    request = AnsweringRequest(
-        model=tiny_model,
-        models=(
-            AnsweringModel(label="base", adapters=None, sha256=None),
-            AnsweringModel(label="stage1", adapters=adapters, sha256="x"),
-        ),
-        cases=data / "test.jsonl",
-        cases_sha256="x",
-        answers=tmp_path / "answers.jsonl",
-        max_cases=2,
-        extra_tokens=EXTRA_TOKENS,
-        batch_size=2,
-        seed=1,
-    )
+    request = both_models(tiny_model, adapters, data / "test.jsonl", tmp_path / "answers.jsonl")
     run_child("jobs.mlx.evaluate", tmp_path / "evaluate-work", request)
     answers = {
         (row["model"], row["index"]): row["text"] for row in files.read_jsonl(tmp_path / "answers.jsonl")

@@ -77,7 +77,10 @@ def test_a_job_is_followed_by_its_handle_to_its_end(
     assert Handle.load(workplace.work) == handle
     assert Mlx().status(handle).status in ("validating_files", "running")
     status = wait(workplace.work, lambda seen: seen.status == "succeeded")
-    assert (status.progress, status.error, status.eta_seconds) == (1.0, None, None)
+    assert (status.progress, status.error, status.stalled, status.eta_seconds) == (1.0, None, None, None)
+    assert status.result is not None
+    assert (status.result["iterations"], status.newest["iteration"]) == (12, 12)
+    assert (Mlx().status(handle).metrics, Mlx().status(handle).events) == ({}, ())
     assert [point.step for point in status.metrics["train_loss"]] == [3, 6, 9, 12]
     assert status.metrics["train_loss"][0].value > status.metrics["train_loss"][-1].value
     assert all(point.timestamp.endswith("Z") for point in status.metrics["valid_loss"])
@@ -133,7 +136,12 @@ def test_a_job_whose_child_was_killed_waits_for_its_next_start(
     pid = life.living(workplace.work)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert wait(workplace.work, lambda status: status.status == "queued").error is None
+    killed = wait(workplace.work, lambda status: status.status == "queued")
+    assert killed.error is None
+    assert killed.stalled is not None
+    assert killed.stalled.code == "out_of_memory"  # mostly it is the system, short of memory
+    assert "killed by SIGKILL" in killed.stalled.reason
+    assert "child.out" in killed.stalled.remedy
     assert not Mlx().cancel(handle)
 
 
@@ -167,33 +175,36 @@ def test_a_job_waits_where_the_device_is_taken(
     assert Mlx().status(handle).status == "queued"
 
 
+EVERYTHING: dict[str, Any] = {
+    "method": {
+        "type": "dora",
+        "lora": {"rank": 3, "alpha": 6, "dropout": 0.25, "trainable_modules": ["mlp.up_proj"]},
+    },
+    "schedule": {
+        "epochs": 2,
+        "batch_size": 2,
+        "sequence_length": 600,
+        "gradient_accumulation": 2,
+        "checkpoints": 4,
+        "evaluations": 2,
+        "train_on_inputs": "enabled",
+    },
+    "optimizer": {
+        "learning_rate": 5e-3,
+        "scheduler": {"type": "polynomial", "warmup_ratio": 0.2, "min_lr_ratio": 0.1},
+        "weight_decay": 0.03,
+        "max_gradient_norm": 0.7,
+    },
+    "optimizations": ("gradient_checkpointing", "dynamic_padding"),
+    "metadata": {"num_layers": 1, "seed": 11, "keep_best": False, "report_every": 1, "valid_batches": 1},
+}
+
+
 def test_everything_a_job_can_say_reaches_the_live_objects(
     asked: Asked, training: Training, workplace: Workplace
 ) -> None:
-    everything = asked(
-        model={"base_model": str(training.base_model), "precision": "fp32"},
-        method={
-            "type": "dora",
-            "lora": {"rank": 3, "alpha": 6, "dropout": 0.25, "trainable_modules": ["mlp.up_proj"]},
-        },
-        schedule={
-            "epochs": 2,
-            "batch_size": 2,
-            "sequence_length": 600,
-            "gradient_accumulation": 2,
-            "checkpoints": 4,
-            "evaluations": 2,
-            "train_on_inputs": "enabled",
-        },
-        optimizer={
-            "learning_rate": 5e-3,
-            "scheduler": {"type": "polynomial", "warmup_ratio": 0.2, "min_lr_ratio": 0.1},
-            "weight_decay": 0.03,
-            "max_gradient_norm": 0.7,
-        },
-        optimizations=("gradient_checkpointing", "dynamic_padding"),
-        metadata={"num_layers": 1, "seed": 11, "keep_best": False, "report_every": 1, "valid_batches": 1},
-    )
+    model = {"base_model": str(training.base_model), "precision": "fp32"}
+    everything = asked(model=model, **EVERYTHING)
     assert Mlx().validate(everything, training).errors == ()
     handle = Mlx().start(everything, training, workplace)
     status = wait(workplace.work, lambda seen: seen.status == "succeeded")

@@ -67,6 +67,45 @@ def test_a_living_child_validates_its_files_until_its_first_iteration(work: Path
     assert Mlx().status(handle).eta_seconds is None  # its child is gone
 
 
+def test_a_job_that_nobody_works_on_says_why(work: Path) -> None:
+    dead = Mlx().status(Handle("mlx", KEY, work)).stalled
+    assert dead is not None
+    assert (dead.code, dead.reason) == (
+        "bug",
+        "jobs.mlx.training.train ended without a receipt. Its last words: none",
+    )
+    never = Mlx().status(Handle("mlx", KEY, work.with_name("never"))).stalled
+    assert never is not None
+    assert never.message == "Its folder does not hold its request. Start it again."
+
+
+def test_the_newest_numbers_are_those_of_the_last_reports_however_many_there_are(work: Path) -> None:
+    rows = [{"iteration": n, "iterations": 50_000, "train_loss": 1.0 / (n + 1)} for n in range(50_000)]
+    lines(work / "progress.jsonl", {"valid_loss": 9.0}, *rows, {"valid_loss": 2.0}, {"iteration": 50_000})
+    with files.FileLock(work / "child.lock", "pid 4711"):
+        status = Mlx().status(Handle("mlx", KEY, work))
+    assert status.newest == {
+        "iteration": 50_000,
+        "iterations": 50_000,
+        "train_loss": 1.0 / 50_000,
+        "valid_loss": 2.0,
+    }
+    assert (status.metrics, status.events) == ({}, ())
+
+
+def test_a_failure_keeps_its_kind_its_remedy_and_its_traceback(work: Path) -> None:
+    error = {"kind": "bug", "message": "KeyError: 'x'", "remedy": "", "traceback": "line 1"}
+    receipt(work, "failed", error=error)
+    failure = Mlx().status(Handle("mlx", KEY, work)).error
+    assert failure is not None
+    assert (failure.reason, failure.code, failure.remedy, failure.traceback) == (
+        "KeyError: 'x'",
+        "bug",
+        "",
+        "line 1",
+    )
+
+
 def test_a_done_job_has_succeeded_even_if_somebody_wanted_to_cancel_it(work: Path) -> None:
     receipt(work, "done", result={})
     handle = Handle("mlx", KEY, work, cancelled_at="2026-11-21T10:00:00.000Z").save()

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import copy
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
 from config.job import fields, read
-from config.load import default_values
 from jobs.children.request import to_json
-from jobs.errors import NotFoundError
-from jobs.fs import files
-from jobs.providers.known import PROVIDERS, find_provider
 from jobs.providers.mlx.parameters import MlxParameters
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.mlx.request import training_request
 from jobs.providers.provider import Training, Verdict
 
-WriteWeights = Callable[..., Path]
 HASH = "0" * 64
 
 
@@ -162,31 +155,12 @@ def test_every_key_and_every_option_of_a_job_configuration_has_a_fate() -> None:
     assert set(FATES) == expected
 
 
-@pytest.fixture
-def training(tmp_path: Path, write_safetensors: WriteWeights) -> Training:
-    base, data = tmp_path / "base", tmp_path / "data"
-    write_safetensors(base / "model.safetensors", "model.embed_tokens.weight")
-    (base / "config.json").write_text("{}")
-    data.mkdir()
-    (data / "train.jsonl").write_text("{}\n" * 7)
-    (data / "valid.jsonl").write_text("{}\n")
-    return Training(1, base, data, tmp_path / "adapters", tmp_path / "metrics.jsonl")
-
-
-def values_for(key: str | None, given: Any, training: Training) -> dict[str, Any]:
-    """A plain, good job configuration, with one key changed."""
-    values: dict[str, Any] = {
-        "schedule": {"iters": 20},
-        "datasets": {
-            name: {"sha256": files.sha256_file(training.data / f"{part}.jsonl")}
-            for name, part in (("training", "train"), ("validation", "valid"))
-        },
-    }
-    values |= json.loads(json.dumps(BESIDE.get(key or "", {})))
-    values["model"] = {"base_model": str(training.base_model), **values.get("model", {})}
-    if key is not None:
-        *groups, last = key.split(".")
-        reduce(lambda inner, group: inner.setdefault(group, {}), groups, values)[last] = given
+def values_for(key: str, given: Any, plain: dict[str, Any]) -> dict[str, Any]:
+    """A plain job with one key changed, and with what must stand beside it."""
+    values = copy.deepcopy({**plain, **BESIDE.get(key, {})})
+    values["model"] = {**plain["model"], **values["model"]}
+    *groups, last = key.split(".")
+    reduce(lambda inner, group: inner.setdefault(group, {}), groups, values)[last] = given
     return values
 
 
@@ -212,22 +186,23 @@ def of_kind(kind: type) -> list[Any]:
 
 
 @pytest.mark.parametrize(("key", "fate"), of_kind(Reaches))
-def test_what_is_honoured_is_in_the_trainers_request(key: str, fate: Reaches, training: Training) -> None:
-    values = values_for(key, fate.given, training)
+def test_what_is_honoured_is_in_the_trainers_request(
+    key: str, fate: Reaches, training: Training, plain: dict[str, Any]
+) -> None:
+    values = values_for(key, fate.given, plain)
     assert Mlx().validate(values, training).errors == ()
     request = request_for(values, training)
     expected = str(training.base_model) if fate.value == "{base}" else fate.value
     assert found(request, fate.place) == expected
     if (key, None) in FATES:  # where there is a choice, one of its options is the default
-        plain = request_for(values_for(None, None, training), training)
-        assert found(plain, fate.place) != expected
+        assert found(request_for(plain, training), fate.place) != expected
 
 
 @pytest.mark.parametrize(("key", "fate"), of_kind(Refused))
 def test_what_would_change_the_result_is_refused_under_its_key(
-    key: str, fate: Refused, training: Training
+    key: str, fate: Refused, training: Training, plain: dict[str, Any]
 ) -> None:
-    verdict = Mlx().validate(values_for(key, fate.given, training), training)
+    verdict = Mlx().validate(values_for(key, fate.given, plain), training)
     blamed = keys(verdict.errors)
     assert any(each.startswith(key.removesuffix(".sha256")) for each in blamed)
     assert all(problem.remedy for problem in verdict.errors)
@@ -235,152 +210,22 @@ def test_what_would_change_the_result_is_refused_under_its_key(
 
 @pytest.mark.parametrize(("key", "fate"), of_kind(Warned))
 def test_what_is_harmless_is_a_warning_and_changes_nothing(
-    key: str, fate: Warned, training: Training
+    key: str, fate: Warned, training: Training, plain: dict[str, Any]
 ) -> None:
-    values = values_for(key, fate.given, training)
+    values = values_for(key, fate.given, plain)
     verdict = Mlx().validate(values, training)
     assert verdict.errors == ()
     assert key in keys(verdict.warnings)
-    plain = request_for(values_for(None, None, training), training)
-    assert request_for(values, training) == plain
+    assert request_for(values, training) == request_for(plain, training)
 
 
 @pytest.mark.parametrize(("key", "fate"), of_kind(AlwaysSo))
-def test_what_is_always_in_use_is_listed_so(key: str, fate: AlwaysSo, training: Training) -> None:
-    assert set(fate.given) <= set(Mlx().capabilities().always)
-    assert Mlx().validate(values_for(key, fate.given, training), training) == Verdict()
-
-
-def test_a_plain_job_is_neither_refused_nor_warned_of(training: Training) -> None:
-    assert Mlx().validate(values_for(None, None, training), training) == Verdict()
-
-
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"method.lora.dropout": 1.0}, "method.lora.dropout"),
-        ({"optimizer.learning_rate": 0.0}, "optimizer.learning_rate"),
-        ({"schedule.iters": 3, "schedule.gradient_accumulation": 4}, "schedule.gradient_accumulation"),
-        ({"metadata.checkpoint_every": 5}, "schedule.checkpoints"),
-        ({"metadata.evaluate_every": 5}, "schedule.evaluations"),
-        ({"metadata.num_layers": 0}, "metadata.num_layers"),
-        ({"metadata.seed": -1}, "metadata.seed"),
-    ],
-)
-def test_mlx_is_stricter_than_the_universal_ranges(
-    changes: dict[str, Any], key: str, training: Training
+def test_what_is_always_in_use_is_listed_so(
+    key: str, fate: AlwaysSo, training: Training, plain: dict[str, Any]
 ) -> None:
-    assert keys(Mlx().validate(changed(training, changes), training).errors) == {key}
+    assert set(fate.given) <= set(Mlx().capabilities().always)
+    assert Mlx().validate(values_for(key, fate.given, plain), training) == Verdict()
 
 
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"schedule.checkpoints": 0}, "schedule.checkpoints"),
-        ({"schedule.evaluations": 0}, "schedule.evaluations"),
-        ({"schedule.gradient_accumulation": 3}, "schedule.gradient_accumulation"),
-        ({"method.type": "full", "method.lora.rank": 4}, "method.lora"),
-        (
-            {"optimizer.scheduler.type": "linear", "optimizer.scheduler.cycles": 2},
-            "optimizer.scheduler.cycles",
-        ),
-        (
-            {"optimizer.scheduler.type": "constant", "optimizer.scheduler.min_lr_ratio": 0.5},
-            "optimizer.scheduler.min_lr_ratio",
-        ),
-        ({"optimizer.scheduler.type": "constant_with_warmup"}, "optimizer.scheduler.warmup_ratio"),
-    ],
-)
-def test_what_has_no_effect_is_said(changes: dict[str, Any], key: str, training: Training) -> None:
-    verdict = Mlx().validate(changed(training, changes), training)
-    assert (verdict.errors, keys(verdict.warnings)) == ((), {key})
-
-
-def changed(training: Training, changes: dict[str, Any]) -> dict[str, Any]:
-    values = values_for(None, None, training)
-    for key, value in changes.items():
-        *groups, last = key.split(".")
-        reduce(lambda inner, group: inner.setdefault(group, {}), groups, values)[last] = value
-    return values
-
-
-def test_no_checkpoints_and_no_evaluations_never_come(training: Training) -> None:
-    changes = {"schedule.checkpoints": 0, "schedule.evaluations": 0}
-    params = request_for(changed(training, changes), training)["params"]
-    assert (params["save_every"], params["steps_per_eval"]) == (21, 21)
-
-
-def test_qlora_needs_a_quantised_base_and_full_an_unquantised_one(training: Training) -> None:
-    (training.base_model / "config.json").write_text('{"quantization": {"bits": 4, "group_size": 64}}')
-    values = values_for(None, None, training)
-    values["model"]["precision"] = "int4"
-    for method, errors in (("qlora", set()), ("lora", set()), ("dora", set()), ("full", {"method.type"})):
-        values["method"] = {"type": method}
-        assert keys(Mlx().validate(values, training).errors) == errors
-    values["method"] = {"type": "qlora"}
-    assert request_for(values, training)["params"]["fine_tune_type"] == "lora"  # mlx-lm's word
-
-
-def test_a_full_training_of_16_bit_weights_is_warned_of(training: Training) -> None:
-    weights = training.base_model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes().replace(b'"F32"', b'"F16"'))
-    values = values_for(None, None, training)
-    values["method"] = {"type": "full"}
-    verdict = Mlx().validate(values, training)
-    assert (verdict.errors, keys(verdict.warnings)) == ((), {"method.type"})
-
-
-def test_a_base_model_that_is_not_here_yet_is_a_warning(training: Training) -> None:
-    values = values_for(None, None, training)
-    values["model"]["base_model"] = "not-fetched"
-    verdict = Mlx().validate(values)
-    assert (verdict.errors, keys(verdict.warnings)) == ((), {"model.base_model"})
-
-
-def test_data_that_nobody_named_is_refused(training: Training) -> None:
-    values = values_for(None, None, training)
-    del values["datasets"]["validation"]
-    assert keys(Mlx().validate(values, training).errors) == {"datasets.validation"}
-    (training.data / "valid.jsonl").write_text("")
-    assert Mlx().validate(values, training).errors == ()
-
-
-def test_shape_and_ranges_are_told_before_the_providers_own_rules(training: Training) -> None:
-    values = values_for(None, None, training)
-    values["optimizer"] = {"learning_rate": 0.0}
-    values["schedule"]["batch_size"] = 65
-    assert keys(Mlx().validate(values, training).errors) == {"schedule.batch_size"}
-    values["colour"] = "red"
-    assert keys(Mlx().validate(values, training).errors) == {"colour"}
-    assert Mlx().validate({}, training).errors[0].key == "model"
-
-
-def test_an_unknown_parameter_comes_with_the_one_that_was_meant(training: Training) -> None:
-    values = values_for("metadata.batch_token", 4096, training)
-    (problem,) = Mlx().validate(values, training).errors
-    assert problem.key == "metadata.batch_token"
-    assert "metadata.batch_tokens" in problem.remedy
-
-
-def test_the_capabilities_list_every_method_and_parameter_with_its_default() -> None:
-    told = Mlx().capabilities()
-    by_name = {parameter.name: parameter for parameter in told.parameters}
-    assert set(by_name) == set(MlxParameters.model_fields)
-    assert by_name["report_every"].default == default_values()["training"]["report_every"]
-    assert by_name["batch_tokens"].limits == ">= 128"
-    assert by_name["batch_tokens"].type == "integer or null"
-    assert all(parameter.description for parameter in by_name.values())
-    assert set(told.methods) == {"lora", "qlora", "dora", "full"}
-    assert json.loads(json.dumps(told.to_json()))["provider"] == "mlx"
-
-
-def test_a_provider_is_found_by_its_name() -> None:
-    assert find_provider("mlx") is PROVIDERS["mlx"]
-    with pytest.raises(NotFoundError, match="mlx"):
-        find_provider("cloud")
-
-
-def test_what_a_job_does_not_say_has_the_settings_default(training: Training) -> None:
-    request = request_for(values_for(None, None, training), training)
-    assert request["seed"] == default_values()["seed"]
-    assert request["params"]["num_layers"] == default_values()["training"]["num_layers"]
+def test_a_plain_job_is_neither_refused_nor_warned_of(training: Training, plain: dict[str, Any]) -> None:
+    assert Mlx().validate(plain, training) == Verdict()
