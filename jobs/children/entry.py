@@ -64,7 +64,7 @@ class Assignment(Generic[Payload]):
         )
 
 
-def main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type = dict) -> None:
+def main(task: Callable[[Assignment[Payload]], dict[str, Any]], kind: type[Payload]) -> None:
     """Run `task` as the process's whole purpose and exit.
 
     Args:
@@ -80,7 +80,7 @@ def main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type = dict) -
         os._exit(EXIT_FULL)
 
 
-def _main(task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, work: Path) -> None:
+def _main(task: Callable[[Assignment[Payload]], dict[str, Any]], kind: type[Payload], work: Path) -> None:
     with contextlib.ExitStack() as stack:
         request = _take_locks(work, stack)
         if (work / RECEIPT).exists():  # requests are written without one: a late twin has done this work
@@ -124,7 +124,9 @@ def assignment_in(request: Mapping[str, Any], work: Path) -> Assignment[dict[str
 
 
 def attempt(
-    task: Callable[[Assignment[Any]], dict[str, Any]], kind: type, assignment: Assignment[dict[str, Any]]
+    task: Callable[[Assignment[Payload]], dict[str, Any]],
+    kind: type[Payload],
+    assignment: Assignment[dict[str, Any]],
 ) -> dict[str, Any]:
     """Do the task; its result, or why there is none, as a receipt tells it.
 

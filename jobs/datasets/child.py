@@ -42,4 +42,4 @@ def run(assignment: Assignment[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, dict)

@@ -107,4 +107,4 @@ ENDS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, dict)

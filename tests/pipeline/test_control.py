@@ -44,7 +44,7 @@ def run(assignment):
             return {"began_at": begun}
         time.sleep(0.02)
 
-entry.main(run)
+entry.main(run, dict)
 """
 
 

@@ -87,11 +87,12 @@ def main() -> None:
     sys.argv = [sys.argv[0], work]
     from jobs.children import entry
     from jobs.mlx.training import train
+    from jobs.mlx.training.request import TrainingRequest
 
     life = Life(root, Path(record), end)
     sys.addaudithook(life.audit)
     sys.setprofile(life.profile)
-    entry.main(train.run)
+    entry.main(train.run, TrainingRequest)
 
 
 if __name__ == "__main__":
