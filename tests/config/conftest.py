@@ -287,24 +287,17 @@ def reused(edge: Edge, settings: Settings) -> Any:
 
 def trainer(edge: Edge, settings: Settings) -> Any:
     started: list[str] = []
-    for name in ("mlx", "other"):
-        edge.patch.setitem(known.PROVIDERS, name, Recording(name, started))
-    edge.patch.setattr(base_models, "locate", lambda folder, model: Path("/base") / model)
-    with pytest.raises(Recorded):
-        train.run(edge.job(settings, "train_1"), stage=1)
-    return started
 
-
-class Recording(Mlx):
-    """MLX under another name, which is only asked to start."""
-
-    def __init__(self, name: str, started: list[str]) -> None:
-        self.name = name  # type: ignore[misc]
-        self.started = started
-
-    def start(self, configuration: Any, training: Any, workplace: Any) -> Any:
-        self.started.append(self.name)
+    def start(provider: Mlx, *given: Any) -> None:
+        started.append(provider.name)
         raise Recorded
+
+    other = Mlx()
+    other.name = "other"
+    edge.patch.setattr(Mlx, "start", start)
+    edge.patch.setitem(known.PROVIDERS, "other", other)
+    edge.request(lambda job: train.run(job, stage=1), "train_1", settings)
+    return started
 
 
 def held(edge: Edge, settings: Settings) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from jobs import errors
 from jobs.errors import ChildFailed, JobError, OperatorError, error_class
 
@@ -20,6 +22,9 @@ def test_a_new_class_is_found_without_a_list() -> None:
         kind = "printer_on_fire"
 
     assert error_class("printer_on_fire") is PrinterOnFire
+    del PrinterOnFire  # or other tests would find it among our errors
+    gc.collect()
+    assert error_class("printer_on_fire") is ChildFailed
 
 
 def test_an_unknown_kind_is_a_bug_that_is_tried_again() -> None:
