@@ -145,7 +145,7 @@ def _measure(plan: Plan, rows: list[dict[str, Any]]) -> dict[str, Any]:
         ways[label] = _ours(model, prompts, plan.batch_size, answers[label])
     seconds = _in_turns(ways, plan.rounds)
     return {
-        "step_to_pass": _step_to_pass(model, list(true[0].prompt)),
+        "step_to_pass": _step_to_pass(model, list(true[0].tokens)),
         "cases": plan.cases,
         "batch_size": plan.batch_size,
         "shape": asdict(SHAPE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from jobs.children import protocol
 from jobs.fs import files
@@ -42,10 +43,18 @@ def living(work: Path) -> int | None:
     return None if holder is None else Holder.parse(holder).pid
 
 
+def request_in(work: Path) -> dict[str, Any] | None:
+    """The request file in `work`, if there is one."""
+    try:
+        return dict(files.read_json(work / protocol.REQUEST))
+    except FileNotFoundError:
+        return None
+
+
 def key_in(work: Path) -> str | None:
     """The key of the task that the request in `work` asks for; None where there is no request."""
-    request = work / protocol.REQUEST
-    return str(files.read_json(request)["key"]) if request.exists() else None
+    request = request_in(work)
+    return None if request is None else str(request["key"])
 
 
 def works_on(work: Path, key: str) -> bool:

@@ -43,13 +43,16 @@ def outcome_of(work: Path, key: str) -> Outcome:
         key: The task's key.
     """
     process = life.own(work)  # its exit code is known to its parent alone
-    if life.key_in(work) != key:
+    request = life.request_in(work)
+    if request is None or request["key"] != key:
         return Outcome(State.ABSENT)
     if life.is_alive(work):
         return Outcome(State.RUNNING)
     receipt = read_receipt(work, key)
     if receipt is None:
-        return Outcome(State.DEAD, error=_death(work, process.returncode if process else None))
+        return Outcome(
+            State.DEAD, error=_death(request["module"], work, process.returncode if process else None)
+        )
     if receipt["status"] == "done":
         return Outcome(State.DONE, result=dict(receipt["result"]))
     return Outcome(State.FAILED, error=protocol.error_of(receipt["error"]))
@@ -57,9 +60,11 @@ def outcome_of(work: Path, key: str) -> Outcome:
 
 def read_receipt(work: Path, key: str) -> dict[str, Any] | None:
     """The receipt of the task with this key, if its child left one."""
-    path = work / protocol.RECEIPT
-    receipt = dict(files.read_json(path)) if path.exists() else None
-    return receipt if receipt is not None and receipt["key"] == key else None
+    try:
+        receipt = dict(files.read_json(work / protocol.RECEIPT))
+    except FileNotFoundError:
+        return None
+    return receipt if receipt["key"] == key else None
 
 
 def result_in(work: Path, key: str) -> dict[str, Any] | None:
@@ -68,10 +73,9 @@ def result_in(work: Path, key: str) -> dict[str, Any] | None:
     return dict(receipt["result"]) if receipt is not None and receipt["status"] == "done" else None
 
 
-def _death(work: Path, code: int | None) -> JobError:
+def _death(module: str, work: Path, code: int | None) -> JobError:
     if code == protocol.EXIT_FULL:
         return DiskFull("The disk is full: the child could not even leave a receipt.", diagnosis.DISK.remedy)
-    module = files.read_json(work / protocol.REQUEST)["module"]
     words = f"{module} ended without a receipt{_how(code)}. Its last words: {_last_words(work)}"
     where = f"All it printed is in {work / protocol.OUTPUT}."
     known = diagnosis.of_death(code, _printed(work), work)
