@@ -12,9 +12,10 @@ from jobs.findings.files import archive, decode
 from jobs.findings.files.archive import Limits
 from jobs.findings.merge import merge
 from jobs.findings.model.finding import Finding
+from jobs.findings.model.refusals import Refused, Skipped
 from jobs.findings.model.structs import record
 from jobs.findings.scanners import detect
-from jobs.findings.scanners.reading import Reading, Refused, Skipped, sha256
+from jobs.findings.scanners.reading import Reading, sha256
 from jobs.findings.source import checkout
 from jobs.fs import files
 

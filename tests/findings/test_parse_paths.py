@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.findings.model.finding import Finding
+from jobs.findings.model.refusals import Refused
 from jobs.findings.parse import Limits, Parsed, parse_paths
 from jobs.findings.scanners import detect
-from jobs.findings.scanners.reading import Reading, Refused
+from jobs.findings.scanners.reading import Reading
 
 Parse = Callable[..., Parsed]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from jobs.findings.scanners.reading import Refused
+from jobs.findings.model.refusals import Refused
 
 # Below this many unpacked bytes no ratio is a danger, and small reports of much the same text reach 100:1.
 SMALL = 1 << 20

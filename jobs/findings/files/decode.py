@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from jobs.findings.files import streamed_json, xml
+from jobs.findings.model.refusals import Refused
 from jobs.findings.model.structs import record
-from jobs.findings.scanners.reading import Refused
 
 # UTF-32 before UTF-16: its little-endian mark begins with UTF-16's.
 _MARKS = (

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from jobs.findings.scanners.reading import Refused
+from jobs.findings.model.refusals import Refused
 
 ZAP = "<OWASPZAPReport"
 HTML = re.compile(r"<(!doctype html|html[\s>]|head[\s>]|body[\s>])", re.IGNORECASE)

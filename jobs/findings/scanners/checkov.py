@@ -8,8 +8,9 @@ from typing import Any
 from jobs.findings.model import coerce, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Location, Package
 from jobs.findings.model.structs import replace
-from jobs.findings.scanners.reading import Reading, Scanner
+from jobs.findings.scanners.reading import Reading
 from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.scanner import Scanner
 
 _SAMPLE = 100  # frameworks that are looked at to tell the tool
 

@@ -6,9 +6,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from jobs.findings.model import coerce
+from jobs.findings.model.refusals import Refused
 from jobs.findings.scanners import sarif, unsupported_formats
-from jobs.findings.scanners.reading import Reading, Refused, Scanner
+from jobs.findings.scanners.reading import Reading
 from jobs.findings.scanners.registry import SCANNERS
+from jobs.findings.scanners.scanner import Scanner
 
 OTHER_SARIF = "sarif_other"
 

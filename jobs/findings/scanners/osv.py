@@ -9,9 +9,11 @@ from typing import Any
 
 from jobs.findings.model import advisory, coerce, cwe, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Package, Severity
+from jobs.findings.model.refusals import Left
 from jobs.findings.model.structs import record
-from jobs.findings.scanners.reading import Left, Reading, Scanner
+from jobs.findings.scanners.reading import Reading
 from jobs.findings.scanners.sarif import Result, generic_finding, title
+from jobs.findings.scanners.scanner import Scanner
 
 _SARIF_PACKAGE = re.compile(r"Package '(.+?)@([^@']*)' is vulnerable to '([^']+)'")
 _SARIF_ALIASES = re.compile(r"\(also known as ([^)]*)\)")

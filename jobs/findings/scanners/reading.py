@@ -1,41 +1,18 @@
-"""What reading one report collects, and what a scanner has to offer to be asked.
-
-A scanner's file makes one `Scanner`; `scanners.py` lists it in its table.
-"""
+"""What reading one report collects: its findings, the records left out and why, its warnings."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from xml.etree.ElementTree import Element
+from typing import Any
 
 from jobs.findings.model.finding import Finding, Occurrence
-from jobs.findings.model.structs import complete, record
-
-if TYPE_CHECKING:
-    from jobs.findings.scanners.sarif import Result
+from jobs.findings.model.refusals import Left, Skipped
+from jobs.findings.model.structs import complete
 
 # What a record of the wrong shape can raise in code that reads it; anything else is a bug of ours.
 RECORD_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-
-
-class Refused(Exception):
-    """The file is not a report we read; the message is the reason to show."""
-
-
-class Left(Exception):
-    """The record is no finding (suppressed, passed, withdrawn); the message is the reason to count."""
-
-
-@record(frozen=True, slots=True)
-class Skipped:
-    """A record that gave no finding: which file, a JSON pointer (or XPath) into it, and why."""
-
-    path: str
-    pointer: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -89,29 +66,6 @@ class Reading:
             return
         for number, entry in enumerate(value):
             yield f"{pointer}/{number}", entry
-
-
-@dataclass(frozen=True, slots=True)
-class Scanner:
-    """How one scanner's reports are recognised and read; what a scanner has not is left out.
-
-    Attributes:
-        name: The tool's name in findings and verdicts.
-        is_json: Whether a JSON document (not SARIF) is this tool's.
-        read_json: Read such a document into the `Reading`.
-        is_driver: Whether a SARIF driver's name is this tool's.
-        from_sarif: A finding out of one SARIF result; raises `Left` where it is none.
-        is_xml: Whether an XML root element is this tool's.
-        read_xml: Read such a root into the `Reading`.
-    """
-
-    name: str
-    is_json: Callable[[Any], bool]
-    read_json: Callable[[Any, Reading], None]
-    is_driver: Callable[[str], bool] = lambda name: False
-    from_sarif: Callable[[Result], Finding] | None = None
-    is_xml: Callable[[Element], bool] = lambda root: False
-    read_xml: Callable[[Element, Reading], None] | None = None
 
 
 def sha256(data: bytes) -> str:

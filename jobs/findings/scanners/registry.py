@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.findings.scanners import checkov, osv, semgrep, trivy, zap
-from jobs.findings.scanners.reading import Scanner
+from jobs.findings.scanners.scanner import Scanner
 
 SCANNERS: tuple[Scanner, ...] = (
     trivy.SCANNER,

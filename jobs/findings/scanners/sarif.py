@@ -13,9 +13,9 @@ from typing import Any
 
 from jobs.findings.model import coerce, cwe, severity
 from jobs.findings.model.finding import Finding, Fix, Location, Severity
+from jobs.findings.model.refusals import Left
 from jobs.findings.model.structs import record, replace
 from jobs.findings.scanners import sarif_locations
-from jobs.findings.scanners.reading import Left
 
 _NO_RULE: dict[str, Any] = {}
 _PLACEHOLDER = re.compile(r"\{(\d{1,3})\}")

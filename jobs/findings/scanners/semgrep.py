@@ -6,9 +6,11 @@ from typing import Any
 
 from jobs.findings.model import advisory, coerce, cwe, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Location, Package
+from jobs.findings.model.refusals import Left
 from jobs.findings.model.structs import replace
-from jobs.findings.scanners.reading import Left, Reading, Scanner
+from jobs.findings.scanners.reading import Reading
 from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.scanner import Scanner
 
 # Since 1.100, without a login, this stands in place of the code and the fingerprint.
 WITHHELD = "requires login"

@@ -8,8 +8,9 @@ from typing import Any
 
 from jobs.findings.model import coerce, cwe, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Location, Package, Severity
-from jobs.findings.scanners.reading import Reading, Scanner
+from jobs.findings.scanners.reading import Reading
 from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.scanner import Scanner
 
 _KUBERNETES = ("Resources", "Vulnerabilities", "Misconfigurations", "Findings")
 # Targets that gather the packages found one by one in an image; the path stands in each record.

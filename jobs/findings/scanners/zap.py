@@ -11,7 +11,9 @@ from xml.etree.ElementTree import Element
 
 from jobs.findings.model import coerce, cwe
 from jobs.findings.model.finding import Finding, Fix, Http, Severity, SeverityLevel
-from jobs.findings.scanners.reading import Left, Reading, Scanner
+from jobs.findings.model.refusals import Left
+from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.scanner import Scanner
 
 _BREAK = re.compile(r"<(?:/p\s*>|br\s*/?>|/li\s*>|/div\s*>)", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")

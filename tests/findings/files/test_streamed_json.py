@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jobs.findings.files import streamed_json
 from jobs.findings.files.decode import open_document
+from jobs.findings.model.refusals import Refused
 from jobs.findings.parse import Parsed
-from jobs.findings.scanners.reading import Refused
 
 Parse = Callable[..., Parsed]
 _json = st.recursive(
