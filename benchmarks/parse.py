@@ -19,13 +19,15 @@ from xml.parsers import expat
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import jobs.findings.merge as merging  # noqa: E402 - the path is set above
+from jobs.findings.merge import keys  # noqa: E402 - the path is set above
+from jobs.findings.merge.merge import merge  # noqa: E402
 from jobs.findings.model import advisory, cwe, packages, severity, versions  # noqa: E402
 from jobs.findings.parse import parse_bytes  # noqa: E402
 from jobs.findings.scanners import osv, sarif_locations, trivy, zap  # noqa: E402
 from jobs.findings.scanners.reading import Reading, sha256  # noqa: E402
+from jobs.findings.scanners.registry import KNOWN_TOOLS  # noqa: E402
 
-MODULES = (advisory, cwe, merging, osv, packages, sarif_locations, severity, trivy, versions, zap)
+MODULES = (advisory, cwe, keys, osv, packages, sarif_locations, severity, trivy, versions, zap)
 CACHES = [found for module in MODULES for found in vars(module).values() if hasattr(found, "cache_clear")]
 
 
@@ -58,7 +60,7 @@ def read(data: bytes) -> Reading:
 
 def read_and_merge(data: bytes) -> None:
     """The findings of one file brought together and given their fingerprints."""
-    merging.merge(read(data).findings)
+    merge(read(data).findings, KNOWN_TOOLS)
 
 
 def comparable(files: Iterable[Path]) -> list[bytes]:

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from jobs.findings.files import archive, decode
 from jobs.findings.files.archive import Limits
-from jobs.findings.merge import merge
+from jobs.findings.merge.merge import merge
 from jobs.findings.model.finding import Finding
 from jobs.findings.model.refusals import Refused, Skipped
 from jobs.findings.model.structs import record
 from jobs.findings.scanners import detect
 from jobs.findings.scanners.reading import Reading, sha256
+from jobs.findings.scanners.registry import KNOWN_TOOLS
 from jobs.findings.source import checkout
 from jobs.fs import files
 
@@ -113,7 +114,7 @@ def parse_paths(
             reports.append(report)
             findings += reading.findings
             skipped += reading.skipped
-    merged = merge(findings)
+    merged = merge(findings, KNOWN_TOOLS)
     if source is None:
         return Parsed(tuple(reports), merged, tuple(skipped))
     placed, context = checkout.add_context(merged, source)

@@ -9,9 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.findings import merge as merging
+from jobs.findings.merge.merge import merge
 from jobs.findings.model.finding import Finding, Fix, Location, Occurrence, Package
 from jobs.findings.parse import Limits, Parsed, parse_paths
+from jobs.findings.scanners.registry import KNOWN_TOOLS
 
 Parse = Callable[..., Parsed]
 
@@ -141,12 +142,12 @@ _findings = st.builds(
 def test_merging_forgets_no_occurrence_and_heeds_no_order(
     findings: list[Finding], chance: random.Random
 ) -> None:
-    merged = merging.merge(findings)
+    merged = merge(findings, KNOWN_TOOLS)
     shuffled = list(findings)
     chance.shuffle(shuffled)
-    assert merging.merge(shuffled) == merged
+    assert merge(shuffled, KNOWN_TOOLS) == merged
     assert {o for one in merged for o in one.occurrences} == {o for one in findings for o in one.occurrences}
     assert len({one.fingerprint for one in merged}) == len(merged)
-    assert json.dumps([one.to_json() for one in merging.merge([*findings, *findings])]) == json.dumps(
+    assert json.dumps([one.to_json() for one in merge([*findings, *findings], KNOWN_TOOLS)]) == json.dumps(
         [one.to_json() for one in merged]
     )

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.findings.merge.merge import merge
 from jobs.findings.model.finding import Finding
 from jobs.findings.model.refusals import Refused
 from jobs.findings.parse import Limits, Parsed, parse_paths
 from jobs.findings.scanners import detect
 from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.registry import KNOWN_TOOLS
 
 Parse = Callable[..., Parsed]
 
@@ -115,8 +117,6 @@ def _swapped(value: Any, chance: Any, junk: Any) -> Any:
 def test_values_of_wrong_types_never_raise(data: st.DataObject, chance: Any, junk: Any) -> None:
     import importlib.util
 
-    from jobs.findings.merge import merge
-
     spec = importlib.util.spec_from_file_location("reports", Path(__file__).with_name("conftest.py"))
     assert spec
     assert spec.loader
@@ -126,6 +126,6 @@ def test_values_of_wrong_types_never_raise(data: st.DataObject, chance: Any, jun
     reading = Reading("x", "0" * 64)
     with contextlib.suppress(Refused):
         detect.read_json(_swapped(json.loads(module.REPORTS[name]), chance, junk), reading)
-    merged = [finding.to_json() for finding in merge(reading.findings)]
+    merged = [finding.to_json() for finding in merge(reading.findings, KNOWN_TOOLS)]
     assert json.dumps(merged, allow_nan=False, ensure_ascii=False).encode("utf-8")
     assert "requires login" not in json.dumps([one["fix"]["edit"] for one in merged])

@@ -12,3 +12,6 @@ SCANNERS: tuple[Scanner, ...] = (
     zap.SCANNER,
     checkov.SCANNER,
 )
+
+# The tools that SCANNERS reads: one scan of theirs may be delivered in several formats.
+KNOWN_TOOLS: frozenset[str] = frozenset(scanner.name for scanner in SCANNERS)

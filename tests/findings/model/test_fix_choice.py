@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from univers.version_range import RANGE_CLASS_BY_SCHEMES
 
-from jobs.findings.merge import merge
+from jobs.findings.merge.merge import merge
 from jobs.findings.model import versions
 from jobs.findings.model.finding import Finding
 from jobs.findings.scanners import osv
 from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.registry import KNOWN_TOOLS
 
 # OSV's name of the ecosystem, the purl type, a package of it, how it writes a version.
 ECOSYSTEMS = {
@@ -100,7 +101,7 @@ def found(case: Case, order: int) -> Finding:
     }
     reading = Reading("r", "0" * 64)
     osv.read({"results": [{"source": {"path": "lock"}, "packages": [entry]}]}, reading)
-    (finding,) = merge(reading.findings)
+    (finding,) = merge(reading.findings, KNOWN_TOOLS)
     return finding
 
 

@@ -1,0 +1,1 @@
+"""One finding per problem: repeats, cross-format duplicates (JSON beside SARIF) and aliases joined."""
