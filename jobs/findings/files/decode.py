@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from jobs.findings.files import streamed_json, xml
+from jobs.findings.model import coerce
 from jobs.findings.model.refusals import Refused
 from jobs.findings.model.structs import record
 
@@ -181,7 +182,7 @@ def _embedded(text: str, error: json.JSONDecodeError) -> tuple[Any, tuple[str, .
             continue
         except RecursionError as inner:
             raise Refused("nested too deeply to be a report") from inner
-        if isinstance(value, list) and value and not any(isinstance(entry, dict) for entry in value[:100]):
+        if coerce.is_list(value) and value and not any(isinstance(entry, dict) for entry in value[:100]):
             continue  # "[1]" or "[12:30]" of a log line
         return value, _around(text, start, end)
     raise Refused(_not_json(text, error))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any, SupportsIndex, overload
+from typing import Any
+
+from jobs.findings.model.long_list import LongList
 
 # From this many characters on the tree is not built: json.loads needs about four times the text.
 LARGE = 16 << 20
@@ -25,54 +26,6 @@ _SPACE = re.compile(r"[ \t\n\r]*+")
 
 class _NotSimple(Exception):
     """The text is broken or too deep for this reader; json.loads says what is wrong with it."""
-
-
-class LongList(list[Any]):
-    """A list that lies in a text: walked, it decodes its entries one by one and keeps none.
-
-    It is a `list` for whoever asks, because reports are read by asking for lists.
-    """
-
-    def __init__(self, entries: Callable[[], Iterator[Any]]) -> None:
-        super().__init__()
-        self._entries = entries
-        self._length: int | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._entries()
-
-    def __len__(self) -> int:
-        if self._length is None:
-            self._length = sum(1 for _ in self._entries())
-        return self._length
-
-    def __bool__(self) -> bool:
-        return next(iter(self), self) is not self
-
-    @overload
-    def __getitem__(self, place: SupportsIndex) -> Any: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Any]: ...
-    def __getitem__(self, place: SupportsIndex | slice) -> Any:
-        if isinstance(place, slice):
-            return list(islice(self, place.start, place.stop, place.step))
-        for entry in islice(self, int(place), None):
-            return entry
-        raise IndexError(place)
-
-    def __contains__(self, wanted: object) -> bool:
-        return any(entry == wanted for entry in self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, list) and len(self) == len(other) and list(self) == list(other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __repr__(self) -> str:
-        return "<a long list>"
-
-    __hash__ = None
 
 
 class _LongObject(dict[str, Any]):
@@ -164,6 +117,8 @@ class _Decoder:
     def _object(self, start: int) -> _LongObject:
         found = _LongObject()
         position = self._space(start + 1)
+        if self._text[position] == "}":
+            return found
         while self._text[position] == '"':
             key, position = self._scan(self._text, position)
             position = self._space(position)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from jobs.findings.model.long_list import LongList
 
 # Real files stay far below; a larger number is damage, and int arithmetic on it is slow.
 MAX_LINE = 10_000_000
@@ -69,14 +72,25 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def items(value: object) -> list[Any]:
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a JSON value is a list, be it one that is decoded while it is walked."""
+    kind = type(value)  # asked for most of what a record holds; isinstance of an ABC is ten times slower
+    return kind is list or kind is LongList
+
+
+def is_list_or_null(value: object) -> TypeGuard[Sequence[Any] | None]:
+    """Whether a JSON value is a list or null, which many tools write for an empty one."""
+    return value is None or is_list(value)
+
+
+def items(value: object) -> Sequence[Any]:
     """The list itself, or an empty one for everything else."""
-    return value if isinstance(value, list) else []
+    return value if is_list(value) else ()
 
 
 def mappings(value: object) -> list[dict[str, Any]]:
     """The dicts of a list; other entries are left out."""
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if is_list(value) else []
 
 
 def first_mappings(value: object, count: int) -> list[dict[str, Any]]:

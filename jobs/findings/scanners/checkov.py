@@ -17,7 +17,7 @@ _SAMPLE = 100  # frameworks that are looked at to tell the tool
 
 def is_report(document: Any) -> bool:
     """Whether a JSON document is Checkov's."""
-    if isinstance(document, list):
+    if coerce.is_list(document):
         listed = coerce.first_mappings(document, _SAMPLE)
         return any(_is_framework(entry) or _is_summary(entry) for entry in listed)
     return _is_framework(document) or _is_summary(document)
@@ -26,7 +26,7 @@ def is_report(document: Any) -> bool:
 def _is_framework(value: Any) -> bool:
     if not isinstance(value, dict) or "results" not in value:
         return False
-    return "check_type" in value or isinstance(coerce.dig(value, "results", "failed_checks"), list)
+    return "check_type" in value or coerce.is_list(coerce.dig(value, "results", "failed_checks"))
 
 
 def _is_summary(value: Any) -> bool:
@@ -38,7 +38,7 @@ def _is_summary(value: Any) -> bool:
 
 def read(document: Any, reading: Reading) -> None:
     """Read every framework's failed checks."""
-    listed = isinstance(document, list)
+    listed = coerce.is_list(document)
     for pointer, framework in reading.entries(document if listed else [document], ""):
         place = pointer if listed else ""
         if _is_summary(framework):
@@ -94,7 +94,7 @@ def _location(record: dict[str, Any]) -> Location | None:
     lines = []
     for entry in coerce.items(record.get("code_block")):
         if (
-            isinstance(entry, list)
+            coerce.is_list(entry)
             and len(entry) == 2
             and isinstance(entry[1], str)
             and (n := coerce.line(entry[0]))

@@ -58,7 +58,7 @@ def read_sarif(document: dict[str, Any], reading: Reading) -> None:
         Refused: `runs` is no list, or a run is a secret scanner's.
     """
     reading.format = "sarif"
-    if not isinstance(document["runs"], list | None):
+    if not coerce.is_list_or_null(document["runs"]):
         raise Refused("not valid SARIF: `runs` is no list")
     opened = list(sarif.runs(document))
     for _, run in opened:

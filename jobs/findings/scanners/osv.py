@@ -24,14 +24,14 @@ _SAMPLE = 100  # results that are looked at to tell the tool
 
 def is_report(document: Any) -> bool:
     """Whether a JSON document is OSV-Scanner's."""
-    if not isinstance(document, dict) or not isinstance(document.get("results"), list | None):
+    if not isinstance(document, dict) or not coerce.is_list_or_null(document.get("results")):
         return False
     if "experimental_config" in document and "results" in document:
         return True
     entries = coerce.first_mappings(document.get("results"), _SAMPLE)
     return any(
         isinstance(entry.get("source", entry.get("packageSource")), dict)
-        and isinstance(entry.get("packages", 0), list | None)
+        and coerce.is_list_or_null(entry.get("packages", 0))
         for entry in entries
     )
 

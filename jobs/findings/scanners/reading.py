@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.findings.model import coerce
 from jobs.findings.model.finding import Finding, Occurrence
 from jobs.findings.model.refusals import Left, Skipped
 from jobs.findings.model.structs import complete
@@ -60,7 +61,7 @@ class Reading:
         """Each entry of a list with its pointer; something else in a list's place is noted, null is not."""
         if value is None:
             return
-        if not isinstance(value, list):
+        if not coerce.is_list(value):
             self.skip(pointer, f"a list was expected, not {type(value).__name__}")
             self.warn("some records could not be read")
             return

@@ -6,7 +6,7 @@ One real file in six fails the strict schema; nothing here is required but a lis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from itertools import chain
 from typing import Any
@@ -132,7 +132,7 @@ def open_run(value: dict[str, Any]) -> Run:
     return Run(name, version, value, rules, by_id, extensions, artifacts)
 
 
-def _old_rules(value: dict[str, Any]) -> list[Any]:
+def _old_rules(value: dict[str, Any]) -> Sequence[Any]:
     old = value.get("rules") or coerce.dig(value, "resources", "rules")
     if isinstance(old, dict):
         return [{"id": name, **coerce.mapping(rule)} for name, rule in old.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.findings.model import advisory, coerce, cwe, packages, severity, versions
@@ -21,21 +22,21 @@ def is_report(document: Any) -> bool:
     """Whether a JSON document is Semgrep's."""
     if not isinstance(document, dict):
         return False
-    if isinstance(document.get("vulns"), list):
+    if coerce.is_list(document.get("vulns")):
         return _is_platform(document["vulns"], document)
     results = document.get("results")
-    if not isinstance(results, list):
+    if not coerce.is_list(results):
         return False
     if not results:
-        told = isinstance(document.get("errors"), list) or isinstance(document.get("paths"), dict)
+        told = coerce.is_list(document.get("errors")) or isinstance(document.get("paths"), dict)
         return told and not {"generated_at", "metrics"} & document.keys()
     # Nobody else writes a `check_id` beside `extra`: a few damaged entries among many do not matter.
     listed = results[:_SAMPLE]
     named = [entry for entry in coerce.mappings(listed) if {"check_id", "path", "extra"} <= entry.keys()]
-    return len(named) == len(listed) or (bool(named) and isinstance(document.get("errors"), list))
+    return len(named) == len(listed) or (bool(named) and coerce.is_list(document.get("errors")))
 
 
-def _is_platform(vulns: list[Any], document: dict[str, Any]) -> bool:
+def _is_platform(vulns: Sequence[Any], document: dict[str, Any]) -> bool:
     if vulns:
         listed = coerce.first_mappings(vulns, _SAMPLE)
         return any("advisory" in entry and "matchedDependency" in entry for entry in listed)
@@ -44,7 +45,7 @@ def _is_platform(vulns: list[Any], document: dict[str, Any]) -> bool:
 
 def read(document: Any, reading: Reading) -> None:
     """Read the command line's `results` or the platform's `vulns`."""
-    if isinstance(document.get("vulns"), list):
+    if coerce.is_list(document.get("vulns")):
         for pointer, record in reading.entries(document["vulns"], "/vulns"):
             reading.record(pointer, _vulnerability, record)
         return
@@ -116,7 +117,7 @@ def _fix(extra: dict[str, Any], metadata: dict[str, Any], message: str, place: L
 def _edit_of_fixed_lines(extra: dict[str, Any], place: Location) -> str | None:
     """What `fixed_lines` (whole lines, of a `fix-regex` rule) puts in place of exactly start..end."""
     fixed = extra.get("fixed_lines")
-    if not isinstance(fixed, list) or not all(isinstance(entry, str) for entry in fixed):
+    if not coerce.is_list(fixed) or not all(isinstance(entry, str) for entry in fixed):
         return None
     if not (place.snippet and place.start_column and place.end_column and place.end_line):
         return None

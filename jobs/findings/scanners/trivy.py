@@ -30,7 +30,7 @@ _OLD_RULE = re.compile(r"\[[A-Z]+\] (?=\S)")  # 0.10 wrote "[MEDIUM] CVE-2019-15
 
 def is_report(document: Any) -> bool:
     """Whether a JSON document is a Trivy report."""
-    if isinstance(document, list):
+    if coerce.is_list(document):
         return any("Target" in entry for entry in coerce.first_mappings(document, _SAMPLE))
     if not isinstance(document, dict):
         return False
@@ -43,7 +43,7 @@ def is_report(document: Any) -> bool:
 
 def read(document: Any, reading: Reading) -> None:
     """Read a report of any of Trivy's JSON shapes."""
-    if isinstance(document, list):
+    if coerce.is_list(document):
         _results(document, "", None, reading)
         return
     version = coerce.text(coerce.dig(document, "Trivy", "Version"))

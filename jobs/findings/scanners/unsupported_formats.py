@@ -59,7 +59,7 @@ def xml_refusal(root: Element) -> str:
 
 
 def _word(document: Any) -> str:
-    if isinstance(document, list):
+    if coerce.is_list(document):
         return "list"
     return "boolean" if isinstance(document, bool) else "number"
 
@@ -94,12 +94,12 @@ def _either(*names: str) -> _Fits:
 
 
 def _safety_list(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(e, list) and len(e) >= 5 for e in value[:_SAMPLE])
+    return coerce.is_list(value) and any(coerce.is_list(e) and len(e) >= 5 for e in value[:_SAMPLE])
 
 
 def _operator(value: Any) -> bool:
     """A custom resource of trivy-operator, a Kubernetes list of them, or a dump by resource names."""
-    if isinstance(value, list):
+    if coerce.is_list(value):
         return any(_operator(entry) for entry in coerce.first_mappings(value, _SAMPLE))
     if not isinstance(value, dict):
         return False
@@ -173,7 +173,7 @@ _KNOWN: tuple[tuple[str, _Fits], ...] = (
     ("Safety report", _safety_list),
     ("KICS report", _keys("kics_version")),
     ("KICS report", _keys("queries", "severity_counters")),
-    ("Terrascan report", lambda value: isinstance(coerce.dig(value, "results", "violations"), list)),
+    ("Terrascan report", lambda value: coerce.is_list(coerce.dig(value, "results", "violations"))),
     ("gosec report", _keys("Issues", "Stats")),
     ("Brakeman report", _keys("scan_info", "warnings")),
     ("pip-audit report", _inside("dependencies", "name", "vulns")),

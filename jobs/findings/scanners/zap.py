@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,9 +38,9 @@ def _report(document: Any) -> dict[str, Any] | None:
     return inner if ("site" in inner and (stamped or named)) or (stamped and named) else None
 
 
-def _api_alerts(document: Any) -> list[Any] | None:
+def _api_alerts(document: Any) -> Sequence[Any] | None:
     alerts = document.get("alerts") if isinstance(document, dict) else document
-    if not isinstance(alerts, list):
+    if not coerce.is_list(alerts):
         return None
     found = any("pluginId" in entry and "risk" in entry for entry in coerce.first_mappings(alerts, _SAMPLE))
     return alerts if found else None

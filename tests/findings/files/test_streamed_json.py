@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobs.findings.files import streamed_json
 from jobs.findings.files.decode import open_document
+from jobs.findings.model.long_list import LongList
 from jobs.findings.model.refusals import Refused
 from jobs.findings.parse import Parsed
 
@@ -33,7 +34,7 @@ def plain(value: Any) -> Any:
     """A value with its long lists walked into ordinary ones."""
     if isinstance(value, dict):
         return {key: plain(entry) for key, entry in value.items()}
-    return [plain(entry) for entry in value] if isinstance(value, list) else value
+    return [plain(entry) for entry in value] if isinstance(value, list | LongList) else value
 
 
 @given(value=_json, indent=st.sampled_from([None, 1]), wide=st.booleans())
@@ -86,7 +87,7 @@ def test_a_long_list_behaves_as_the_list_it_stands_for() -> None:
     found = streamed_json.decode(json.dumps(numbers), 0, int)
     assert found is not None
     listed = found[0]
-    assert isinstance(listed, streamed_json.LongList)
+    assert isinstance(listed, LongList)
     assert (len(listed), listed[3], listed[:4], bool(listed)) == (30, 3, [0, 1, 2, 3], True)
     assert listed == numbers
     assert listed != []
