@@ -26,7 +26,8 @@ LOCK = ".lock"
 _KEPT = 8  # entries; one of the true public sources is about 150 MB
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TOKENIZER = ("*.json", "*.jinja", "*.model", "*.txt")
-_ROOMS = ("datasets", "findings")  # whose code decides what becomes of a row or a finding
+# Whose code decides what becomes of a row or a finding.
+_CODE = ("datasets", "findings", "grammars.py")
 # Packages whose version may change a count of tokens, a pattern or a syntax tree.
 _PACKAGES = re.compile(r"(detect[-_]secrets|tokenizers|transformers|jinja2|tree[-_]sitter.*)", re.IGNORECASE)
 
@@ -89,10 +90,15 @@ def _content(path: Path) -> str | None:
     return files.sha256_file(path) if path.is_file() else None
 
 
-def code_version() -> str:
-    """SHA-256 over our own source files and the versions of the packages that have a say."""
-    root = Path(__file__).parents[1]
-    sources = [file for room in _ROOMS for file in files.files_below(root / room) if file.suffix != ".pyc"]
+def code_version(root: Path = Path(__file__).parents[1]) -> str:
+    """SHA-256 over our own source files and the versions of the packages that have a say.
+
+    Args:
+        root: The folder of the package `jobs`.
+    """
+    places = [root / name for name in _CODE]
+    listed = [file for place in places for file in ([place] if place.is_file() else files.files_below(place))]
+    sources = [file for file in listed if file.suffix != ".pyc"]
     packages = sorted(
         f"{each.name.lower()}=={each.version}"
         for each in metadata.distributions()

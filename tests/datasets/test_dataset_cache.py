@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,6 +97,27 @@ def test_a_changed_row_tokenizer_or_line_of_code_is_no_hit(
 def test_the_code_version_covers_every_file_of_the_room() -> None:
     assert cache.code_version() == cache.code_version()
     assert len(cache.code_version()) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("datasets/parts/split.py", True),
+        ("findings/merge/keys.py", True),
+        ("grammars.py", True),
+        ("clock.py", False),
+        ("evaluation/metrics.py", False),
+    ],
+)
+def test_a_changed_line_of_code_counts_where_it_decides_the_bytes(
+    tmp_path: Path, name: str, counts: bool
+) -> None:
+    root = tmp_path / "jobs"
+    shutil.copytree(Path(cache.__file__).parents[1], root, ignore=shutil.ignore_patterns("__pycache__"))
+    before = cache.code_version(root)
+    with (root / name).open("a", encoding="utf-8") as stream:
+        stream.write("# changed\n")
+    assert (cache.code_version(root) != before) is counts
 
 
 def test_a_hub_source_is_cached_only_where_a_commit_pins_it(request_with_cache: Stage1Request) -> None:

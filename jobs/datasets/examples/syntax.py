@@ -6,41 +6,19 @@ than the code it replaces.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import textwrap
 import tomllib
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import yaml
 from defusedxml import DefusedXmlException, ElementTree
-from tree_sitter import Language, Node, Parser
 
-# Fence tag -> (package of the grammar, the function that gives the language).
-_GRAMMARS: dict[str, tuple[str, str]] = {
-    "bash": ("tree_sitter_bash", "language"),
-    "c": ("tree_sitter_c", "language"),
-    "cpp": ("tree_sitter_cpp", "language"),
-    "csharp": ("tree_sitter_c_sharp", "language"),
-    "go": ("tree_sitter_go", "language"),
-    "groovy": ("tree_sitter_groovy", "language"),
-    "hcl": ("tree_sitter_hcl", "language"),
-    "java": ("tree_sitter_java", "language"),
-    "javascript": ("tree_sitter_javascript", "language"),
-    "jsx": ("tree_sitter_javascript", "language"),
-    "kotlin": ("tree_sitter_kotlin", "language"),
-    "php": ("tree_sitter_php", "language_php"),
-    "php-fragment": ("tree_sitter_php", "language_php_only"),
-    "python": ("tree_sitter_python", "language"),
-    "ruby": ("tree_sitter_ruby", "language"),
-    "rust": ("tree_sitter_rust", "language"),
-    "tsx": ("tree_sitter_typescript", "language_tsx"),
-    "typescript": ("tree_sitter_typescript", "language_typescript"),
-}
+from jobs.grammars import GRAMMARS, PHP_FRAGMENT, parse
+
 _DOCKER = frozenset({
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
     "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
@@ -73,27 +51,12 @@ def faults(code: str, tag: str | None) -> int | None:
     text = textwrap.dedent(code)
     if tag in _FORMATS:
         return _FORMATS[tag](text)
-    name = "php-fragment" if tag == "php" and "<?" not in code else tag
-    return _tree_faults(text, name) if name in _GRAMMARS else None
+    language = PHP_FRAGMENT if tag == "php" and "<?" not in code else tag
+    return _tree_faults(text, language) if language in GRAMMARS else None
 
 
-def tree(code: str, tag: str) -> Node:
-    """The syntax tree's root, by the grammar of a tag.
-
-    Raises:
-        KeyError: There is no grammar for the tag.
-    """
-    return _parser(tag).parse(code.encode("utf-8", "surrogatepass")).root_node
-
-
-@cache
-def _parser(tag: str) -> Parser:
-    package, name = _GRAMMARS[tag]
-    return Parser(Language(getattr(importlib.import_module(package), name)()))
-
-
-def _tree_faults(code: str, tag: str) -> int:
-    count, waiting = 0, [tree(code, tag)]
+def _tree_faults(code: str, language: str) -> int:
+    count, waiting = 0, [parse(code, language)]
     while waiting:
         node = waiting.pop()
         if node.is_error or node.is_missing:

@@ -11,7 +11,8 @@ import yaml
 from defusedxml import ElementTree
 from packaging.requirements import Requirement
 
-from jobs.datasets.examples.syntax import faults, tree
+from jobs import grammars
+from jobs.datasets.examples.syntax import faults
 from jobs.datasets.fixes.upgrades import declaration_of, is_nearest_above, version_order
 from jobs.findings.model.finding import Package
 
@@ -146,7 +147,7 @@ def _leaves(text: str) -> list[str | None]:
 
 def _strings(tag: str) -> Any:
     def parse(text: str) -> list[str]:
-        root = tree(text, tag)
+        root = grammars.parse(text, tag)
         assert not root.has_error
         waiting, found = [root], []
         while waiting:

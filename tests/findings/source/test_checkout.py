@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobs import grammars
 from jobs.errors import OperatorError
 from jobs.findings.model.finding import Finding, Location
 from jobs.findings.parse import Limits, Parsed, parse_paths
@@ -113,7 +114,6 @@ def test_nothing_outside_the_checkout_and_no_link_is_ever_read(root: Path, path:
 
 
 def test_what_encloses_a_place_is_found_with_its_decorator_and_its_name(root: Path) -> None:
-    pytest.importorskip("tree_sitter_python")
     context = placed("src/login.py", root).context
     assert context is not None
     assert (context.kind, context.name, context.path) == ("function", "challenge", "src/login.py")
@@ -143,7 +143,6 @@ def test_what_encloses_a_place_is_found_with_its_decorator_and_its_name(root: Pa
     ],
 )
 def test_each_language_s_functions_are_found(name: str, code: str, kind: str, found: str) -> None:
-    pytest.importorskip("tree_sitter")
     source = enclosing.Source(name, code.encode())
     line = next(
         n for n, text in enumerate(source.lines, 1) if ("go" in text.lower() and n > 1) or "<b/>" in text
@@ -154,12 +153,8 @@ def test_each_language_s_functions_are_found(name: str, code: str, kind: str, fo
 
 
 def test_without_a_grammar_the_lines_are_still_given(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclosing, "_BY_SUFFIX", {"py": ("no_such_grammar", "language")})
-    enclosing._parser.cache_clear()
-    try:
-        place = placed("src/login.py", root)
-    finally:
-        enclosing._parser.cache_clear()
+    monkeypatch.delitem(grammars.LANGUAGE_OF_SUFFIX, ".py")
+    place = placed("src/login.py", root)
     assert (place.context, len(place.snippet)) == (None, 1)
 
 

@@ -7,11 +7,13 @@ after every row.
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from tree_sitter import Node
+from typing import TYPE_CHECKING
 
 from jobs.datasets.fixes.edit.hcl import attribute_value, declares, resource_body, with_attribute
 from jobs.datasets.fixes.fix_rule import Remedy
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _ON, _OFF = "true", "false"
 _TLS12 = '"1.2"'

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from tree_sitter import Node
+from jobs.grammars import parse
 
-from jobs.datasets.examples.syntax import tree
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 Path = tuple[str, ...]
 
@@ -19,7 +21,7 @@ def resource_body(code: str, kinds: tuple[str, ...], address: str) -> Node | Non
         kinds: Resource types, such as "aws_db_instance".
         address: The finding's resource, such as "module.a.aws_db_instance.main".
     """
-    root = tree(code, "hcl")
+    root = parse(code, "hcl")
     blocks = [block for body in root.children if body.type == "body" for block in _items(body, "block")]
     if root.has_error or len(blocks) != 1:
         return None
