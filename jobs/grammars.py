@@ -105,6 +105,8 @@ _PHP = Grammar(
     function_values=_types("anonymous_function arrow_function"),
     classes=_types("class_declaration interface_declaration trait_declaration enum_declaration"),
 )
+# Node types of comments, in any of the grammars.
+COMMENTS = _types("comment line_comment block_comment")
 # Code that stands between `<?php` and `?>`, cut out without them.
 PHP_FRAGMENT = "php-fragment"
 

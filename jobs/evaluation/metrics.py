@@ -15,8 +15,8 @@ from typing import Any
 from jobs.datasets.examples.syntax import faults
 from jobs.evaluation.bleu import bleu4
 from jobs.evaluation.cases import Answer, Case
-from jobs.evaluation.comments import normalised
 from jobs.evaluation.fences import code_blocks
+from jobs.evaluation.normalise import normalise
 
 BREAKDOWN_KEYS = ("source", "tool", "cwe_id", "language")
 UNKNOWN = "unknown"
@@ -60,8 +60,12 @@ def exact_match(answer: str, reference: str) -> bool:
 
 
 def normalised_match(answer: str, reference: str, language: str | None) -> bool:
-    """Whether the code of both is the same without comments, blank lines and runs of white space."""
-    return normalised(_code(answer), language) == normalised(_code(reference), language)
+    """Whether the code of both is the same without comments, blank lines and runs of white space.
+
+    Comments that change what a program does count, and so do strings (`evaluation.normalise`).
+    """
+    ours, theirs = _code(answer), _code(reference)
+    return ours == theirs or normalise(ours, language) == normalise(theirs, language)
 
 
 def edit_similarity(answer: str, reference: str) -> float:

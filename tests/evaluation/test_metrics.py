@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from jobs.evaluation.bleu import bleu4
 from jobs.evaluation.cases import Answer, Case
-from jobs.evaluation.comments import normalised
 from jobs.evaluation.fences import code_blocks, fenced
 from jobs.evaluation.metrics import (
     Verdict,
@@ -21,6 +20,7 @@ from jobs.evaluation.metrics import (
     parses,
     wilson_interval,
 )
+from jobs.evaluation.normalise import normalise
 from jobs.evaluation.retention import retention_rate
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
@@ -123,9 +123,9 @@ def test_an_exact_match_is_always_a_normalised_match(code: str, language: str | 
 
 @given(code_like, st.sampled_from(["xml", "unknown", None]))
 def test_folding_white_space_again_changes_nothing(code: str, language: str | None) -> None:
-    once = normalised(code, None)
-    assert normalised(once, None) == once
-    assert "  " not in normalised(code, language)
+    once = normalise(code, None)
+    assert normalise(once, None) == once
+    assert "  " not in normalise(code, language)
 
 
 @given(code_like | texts, code_like | texts)

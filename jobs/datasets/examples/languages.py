@@ -36,6 +36,7 @@ _WORDS: dict[str, str] = {
     "jupyter notebook": "json",
     "visual basic .net": "vbnet",
     "pl": "perl",
+    "yml": "yaml",
 }
 _UNKNOWN = {"", "unknown", "other", "others", "none", "nan", "null", "inc", "tpl", "txt"}
 
