@@ -1,12 +1,10 @@
-"""Severity words, CVSS scores and CVSS 3 vectors as one of our levels.
+"""Severity words, CVSS scores and CVSS vectors as one of our levels.
 
-Score bands and the base score's formula: CVSS v3.1 specification, sections 5 and 7.1.
+Score bands: CVSS v3.1 specification, section 5, which CVSS 4 keeps.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from functools import lru_cache
 
 from jobs.findings.model.finding import Severity, SeverityLevel
@@ -28,19 +26,6 @@ _WORDS: dict[str, SeverityLevel] = {
     "info": "info",
     "informational": "info",
     "none": "info",
-}
-_METRIC = re.compile(r"([A-Z]{1,3}):([A-Z])")
-_WEIGHTS: dict[str, dict[str, float]] = {
-    "AV": {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.2},
-    "AC": {"L": 0.77, "H": 0.44},
-    "UI": {"N": 0.85, "R": 0.62},
-    "C": {"H": 0.56, "L": 0.22, "N": 0.0},
-    "I": {"H": 0.56, "L": 0.22, "N": 0.0},
-    "A": {"H": 0.56, "L": 0.22, "N": 0.0},
-}
-_PRIVILEGES: dict[str, dict[str, float]] = {
-    "U": {"N": 0.85, "L": 0.62, "H": 0.27},
-    "C": {"N": 0.85, "L": 0.68, "H": 0.5},
 }
 
 
@@ -72,33 +57,25 @@ def build(word: str | None, score: float | None = None, origin: str | None = Non
     return Severity(level=level, raw=word, score=score, origin=origin)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # advisories share vectors, and one of CVSS 4 takes 0.2 ms
 def score_of_vector(vector: str) -> float | None:
-    """The base score of a CVSS 3.0 or 3.1 vector; None for other versions and broken vectors."""
-    if not vector.startswith("CVSS:3."):
-        return None
-    metrics = dict(_METRIC.findall(vector))
+    """The score of a CVSS vector, 0.0 to 10.0; None for a broken one and for versions we do not know.
+
+    Of CVSS 2 and 3 it is the base score; CVSS 4 has one score, in which threat metrics count.
+    """
+    # Imported with the first vector: it takes 5 ms, and most reports give scores.
+    from cvss import CVSS2, CVSS3, CVSS4
+    from cvss.exceptions import CVSSError
+
+    text = vector.strip().strip("()").removesuffix("/")  # how some write it
+    known = {"CVSS:3.": CVSS3, "CVSS:4.": CVSS4}.get(text[:7], CVSS2)
     try:
-        return _base_score(metrics)
-    except KeyError:
+        return float(known(text.removeprefix("CVSS:2.0/")).base_score)
+    except CVSSError:
         return None
 
 
-def _base_score(metrics: dict[str, str]) -> float:
-    changed = metrics["S"] == "C"
-    weights = {name: table[metrics[name]] for name, table in _WEIGHTS.items()}
-    lost = 1 - (1 - weights["C"]) * (1 - weights["I"]) * (1 - weights["A"])
-    impact = 7.52 * (lost - 0.029) - 3.25 * (lost - 0.02) ** 15 if changed else 6.42 * lost
-    if impact <= 0:
-        return 0.0
-    privileges = _PRIVILEGES[metrics["S"]][metrics["PR"]]
-    exploitability = 8.22 * weights["AV"] * weights["AC"] * privileges * weights["UI"]
-    factor = 1.08 if changed else 1.0
-    return _round_up(min(factor * (impact + exploitability), 10.0))
-
-
-def _round_up(value: float) -> float:
-    hundred_thousands = round(value * 100_000)
-    if hundred_thousands % 10_000 == 0:
-        return hundred_thousands / 100_000
-    return (math.floor(hundred_thousands / 10_000) + 1) / 10
+def version_of_vector(vector: str) -> int:
+    """The version that a CVSS vector's prefix says: 4, 3, or 2, which has none."""
+    prefix = vector.strip()[:7]
+    return {"CVSS:3.": 3, "CVSS:4.": 4}.get(prefix, 2)

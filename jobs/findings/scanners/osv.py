@@ -111,16 +111,23 @@ def _severity(record: dict[str, Any], group: dict[str, Any]) -> Severity:
             )
         )
         word = urgency if severity.level_of_word(urgency) != "unknown" else None
-    stated = coerce.mappings(record.get("severity"))
-    vectors = coerce.texts([item.get("score") for item in stated])
-    scores = [score for vector in vectors if (score := severity.score_of_vector(vector)) is not None]
-    if scores:
-        return severity.build(word, max(scores), "CVSS vector")
-    return severity.build(
-        word,
-        coerce.number(group.get("max_severity")),
-        "max_severity" if group.get("max_severity") else None,
-    )
+    scores = _scores_by_version(record)
+    highest = coerce.number(group.get("max_severity"))
+    # CVSS 3 first, as in the other tools' reports; the group's number may come from any version.
+    if 3 in scores or (scores and highest is None):
+        return severity.build(word, scores.get(3, scores.get(4, scores.get(2))), "CVSS vector")
+    return severity.build(word, highest, "max_severity" if group.get("max_severity") else None)
+
+
+def _scores_by_version(record: dict[str, Any]) -> dict[int, float]:
+    """The highest score of an advisory's CVSS vectors, of each version that it has one of."""
+    found: dict[int, float] = {}
+    for vector in coerce.texts([item.get("score") for item in coerce.mappings(record.get("severity"))]):
+        score = severity.score_of_vector(vector)
+        if score is not None:
+            version = severity.version_of_vector(vector)
+            found[version] = max(score, found.get(version, score))
+    return found
 
 
 def _cwes(record: dict[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.findings.model import cwe, packages, severity, versions
+from jobs.findings.model import cwe, packages, versions
 
 ECOSYSTEMS = ["npm", "pypi", "maven", "golang", "cargo", "gem", "composer", "nuget"]
 _dotted = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
@@ -61,14 +61,6 @@ def test_each_ecosystem_orders_its_own_versions(
 )
 def test_fixed_versions_are_taken_out_of_lists_and_ranges(text: str, expected: tuple[str, ...]) -> None:
     assert versions.candidates(text) == expected
-
-
-def test_cvss_vectors_score_as_the_specification_s_examples() -> None:
-    assert severity.score_of_vector("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H") == 9.8
-    assert severity.score_of_vector("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N") == 6.1
-    assert severity.score_of_vector("CVSS:3.0/AV:N/AC:H/PR:N/UI:N/S:U/C:L/I:L/A:L") == 5.6
-    assert severity.score_of_vector("CVSS:3.1/AV:N") is None
-    assert severity.score_of_vector("CVSS:4.0/AV:N/AC:L") is None
 
 
 def test_cwes_are_found_however_they_are_written() -> None:
