@@ -70,8 +70,8 @@ def build(folder: Path) -> dict[str, Any]:
 
 
 def _payload(folder: Path) -> dict[str, Any]:
-    from jobs.datasets.request import Source as PublicSource
-    from jobs.datasets.request import Stage1Request
+    from jobs.datasets.public.source import Source as PublicSource
+    from jobs.datasets.request import BuildMessage, Stage1Request
 
     request = Stage1Request(
         out=folder / "out" / "training-data",
@@ -87,7 +87,7 @@ def _payload(folder: Path) -> dict[str, Any]:
             PublicSource("cvefixes", str(folder / "cvefixes")),
         ),
     )
-    return {"stage": 1, "request": request.to_json()}
+    return BuildMessage(request=request).to_json()
 
 
 def _peak_mb(whose: str) -> float:

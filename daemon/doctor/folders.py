@@ -11,7 +11,7 @@ from pathlib import Path
 from config.load import Loaded
 from daemon.doctor.check import CheckResult, Checks
 from jobs import base_models
-from jobs.datasets.request import sources_of
+from jobs.datasets.public.source import sources_of
 from jobs.errors import OperatorError
 
 NEEDED_GB = 20

@@ -21,7 +21,8 @@ from jobs.datasets.parts.split import Fractions
 from jobs.datasets.pool.example_store import ExamplePool
 from jobs.datasets.public.collect import Gathering, Report
 from jobs.datasets.public.render import Renderer
-from jobs.datasets.request import Source, Stage1Request, Stage2Request
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.errors import DeliveryRefused, OperatorError
 from jobs.fs import files
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from jobs.datasets.parts.assemble import scratch_beside
 from jobs.datasets.public.rows import data_files, local_path
-from jobs.datasets.request import Source, Stage1Request, Stage2Request
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.fs import files
 
 Request = Stage1Request | Stage2Request
@@ -57,7 +58,7 @@ def remembered(request: Request, build: Callable[[], dict[str, Any]]) -> dict[st
 def key_of(request: Request) -> str | None:
     """SHA-256 over all that decides the bytes; None where a source on the Hub is not pinned to a commit."""
     values: dict[str, Any] = {"stage": type(request).__name__, "code": code_version()}
-    for name, value in request.to_json().items():
+    for name in request.__struct_fields__:
         own = getattr(request, name)
         if name in ("out", "cache"):
             continue
@@ -69,7 +70,7 @@ def key_of(request: Request) -> str | None:
         elif name == "sources":
             values[name] = [_identity(source) for source in own]
         else:
-            values[name] = _content(own) if isinstance(own, Path) else value
+            values[name] = _content(own) if isinstance(own, Path) else own
     return None if None in values.get("sources", ()) else files.sha256_json(values)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from jobs.children import entry
 from jobs.children.entry import Assignment
-from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
+from jobs.datasets.request import BuildMessage, Stage1Request
 
 REPORT_SECONDS = 0.5
 
@@ -31,12 +32,12 @@ def run(assignment: Assignment[dict[str, Any]]) -> dict[str, Any]:
     Returns:
         Its statistics, as the manifest records them.
     """
-    payload = assignment.payload
+    request = BuildMessage.from_json(assignment.payload).request
     report = _Reporter(assignment)
-    if payload["stage"] == 1:
-        stats = build_stage1(Stage1Request.from_json(payload["request"]), report)
+    if isinstance(request, Stage1Request):
+        stats = build_stage1(request, report)
     else:
-        stats = build_stage2(Stage2Request.from_json(payload["request"]), report)
+        stats = build_stage2(request, report)
     assignment.say("training data built", examples=stats["total_examples"], train=stats["train_examples"])
     return stats
 

@@ -1,77 +1,46 @@
-"""What can be asked of the dataset builders: one frozen request per stage, as JSON and back.
+"""What can be asked of the data set builders: one frozen request per stage, as JSON and back.
 
-This module imports nothing heavy, so that the daemon may write a request which the child then reads.
+This module imports nothing heavy, so that the daemon may write a request which the child then reads. Both
+sides check it: an unknown, missing or mistyped key is an error that names the key.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from config.settings import Datasets
-from jobs.datasets.public import sources
+import msgspec
+
+from config.settings import Settings
+from jobs.datasets.public.source import Source, sources_of
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One public source.
-
-    Args:
-        name: Its file in `jobs/datasets/public/sources/`.
-        location: A Hub id ("owner/name"), or a local folder or file of parquet or JSON lines.
-        revision: The Hub commit to pin; ignored for local data. None takes the newest.
-        max_rows: Read at most this many rows; None reads all.
-    """
-
-    name: str
-    location: str
-    revision: str | None = None
-    max_rows: int | None = None
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What crosses to the child as JSON."""
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Source:
-        """Rebuild a source from `to_json`'s output.
+    def from_json(cls, value: object) -> Self:
+        """Rebuild a message from `to_json`'s output.
 
         Raises:
-            OperatorError: The name is none that we can read.
+            msgspec.ValidationError: A key is unknown, missing or of another type; the message names it.
+            OperatorError: A public source is named that we cannot read.
         """
-        return cls(
-            sources.checked(value["name"]),
-            str(value["location"]),
-            value.get("revision"),
-            value.get("max_rows"),
-        )
+        return msgspec.convert(value, cls, dec_hook=_decoded)
 
     def to_json(self) -> dict[str, Any]:
-        """A dict of plain JSON values."""
-        return {
-            "name": self.name,
-            "location": self.location,
-            "revision": self.revision,
-            "max_rows": self.max_rows,
-        }
+        """A dict of plain JSON values, checked as its reader will check it.
+
+        Raises:
+            msgspec.ValidationError: A value is not of its field's type; the message names the key.
+        """
+        value: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=_encoded))
+        self.from_json(value)
+        return value
 
 
-def sources_of(settings: Datasets) -> tuple[Source, ...]:
-    """The sources that the settings use, in their order.
-
-    Raises:
-        OperatorError: The settings name a source that has no file.
-    """
-    return tuple(
-        Source(sources.checked(name), _expanded(one.source), one.revision, one.max_rows)
-        for name, one in settings.sources.items()
-        if one.source is not None
-    )
-
-
-def _expanded(location: str) -> str:
-    return str(Path(location).expanduser()) if location.startswith("~") else location
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
+class _Request(_Message, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="stage"):
     """What both stages' training data depend on.
 
     Args:
@@ -96,18 +65,8 @@ class _Request:
     augmentation: int = 0
     cache: Path | None = None
 
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Self:
-        """Rebuild a request from `to_json`'s output."""
-        return cls(**{name: _read(name, one) for name, one in value.items()})
 
-    def to_json(self) -> dict[str, Any]:
-        """A dict of plain JSON values."""
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage1Request(_Request):
+class Stage1Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=1):
     """Everything that decides the bytes of stage 1's training data.
 
     Args:
@@ -119,8 +78,7 @@ class Stage1Request(_Request):
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage2Request(_Request):
+class Stage2Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=2):
     """Everything that decides the bytes of stage 2's training data.
 
     Args:
@@ -138,16 +96,96 @@ class Stage2Request(_Request):
     include_advice: bool = False
 
 
-_PATHS = frozenset({"out", "tokenizer", "cache", "findings", "replay_from"})
+class BuildMessage(_Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that the data set child is told.
+
+    Args:
+        request: What to build; its key `stage` tells which of the two it is.
+        inputs: SHA-256 of the files that the request names and that may change under their names, so that
+            a receipt for other content is no answer.
+    """
+
+    request: Stage1Request | Stage2Request
+    inputs: tuple[str, ...] = ()
 
 
-def _read(name: str, value: Any) -> Any:
-    if name in _PATHS and value is not None:
-        return Path(value)
-    return tuple(Source.from_json(each) for each in value) if name == "sources" else value
+def _decoded(kind: type, value: object) -> Any:
+    if kind is not Path or not isinstance(value, str):
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+    return Path(value)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    return [each.to_json() for each in value] if isinstance(value, tuple) else value
+def _encoded(value: object) -> str:
+    if not isinstance(value, Path):
+        raise TypeError(f"a message holds paths and plain values, not {type(value).__name__}")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFolders:
+    """Where a build reads and writes.
+
+    Args:
+        out: The folder to fill.
+        tokenizer: The folder of the tokenizer.
+        models_dir: The models folder, which keeps finished data sets for other runs.
+    """
+
+    out: Path
+    tokenizer: Path
+    models_dir: Path
+
+
+def stage1_request(
+    settings: Settings, folders: BuildFolders, sources: tuple[Source, ...] = ()
+) -> Stage1Request:
+    """What the settings say about stage 1's training data.
+
+    Args:
+        settings: The run's settings.
+        folders: Where to read and write.
+        sources: Other public sources than those of the settings.
+
+    Raises:
+        OperatorError: The settings name a source that has no file.
+    """
+    return Stage1Request(
+        **_shared(settings, folders),
+        context_lines=settings.datasets.context_lines,
+        sources=sources or sources_of(settings.datasets),
+    )
+
+
+def stage2_request(
+    settings: Settings, folders: BuildFolders, findings: Path, replay_from: Path
+) -> Stage2Request:
+    """What the settings say about stage 2's training data.
+
+    Args:
+        settings: The run's settings.
+        folders: Where to read and write.
+        findings: The delivery's findings.jsonl.
+        replay_from: Stage 1's train.jsonl.
+    """
+    return Stage2Request(
+        **_shared(settings, folders),
+        findings=findings,
+        replay_from=replay_from,
+        replay_ratio=settings.datasets.replay_ratio,
+        domain=settings.datasets.domain,
+        include_advice=settings.datasets.include_advice,
+    )
+
+
+def _shared(settings: Settings, folders: BuildFolders) -> dict[str, Any]:
+    return {
+        "out": folders.out,
+        "tokenizer": folders.tokenizer,
+        "max_seq_length": settings.training.max_seq_length,
+        "seed": settings.seed,
+        "valid_fraction": settings.datasets.valid_fraction,
+        "test_fraction": settings.datasets.test_fraction,
+        "quality_weight_multiplier": settings.datasets.quality_weight_multiplier,
+        "augmentation": settings.datasets.augmentation,
+        "cache": folders.models_dir / "cache" / "datasets",
+    }

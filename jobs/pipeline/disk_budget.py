@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import base_models
-from jobs.datasets.request import sources_of
+from jobs.datasets.public.source import sources_of
 from jobs.errors import OperatorError
 from jobs.fs import files, free_space
 from jobs.pipeline.context import Job

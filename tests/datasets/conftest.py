@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.request import Source, Stage1Request, Stage2Request
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.findings.model.finding import Finding, Fix, Location, Package
 
 CHATML = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
@@ -169,7 +169,9 @@ def test_findings_that_are_not_there_are_told(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace, tmp_path: Path
 ) -> None:
     with pytest.raises(OperatorError, match="The findings are not there"):
-        build_stage2(dataclasses.replace(stage2([], replay_from), findings=tmp_path / "nowhere"), made.silent)
+        build_stage2(
+            msgspec.structs.replace(stage2([], replay_from), findings=tmp_path / "nowhere"), made.silent
+        )
 
 
 def test_a_request_is_the_same_after_a_trip_through_json(stage2: Stage2, replay_from: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobs.datasets import cache
@@ -31,7 +31,7 @@ def test_the_second_build_reads_the_first_one_s(
     request_with_cache: Stage1Request, made: SimpleNamespace, tmp_path: Path
 ) -> None:
     first = build_stage1(request_with_cache, made.silent)
-    again = dataclasses.replace(request_with_cache, out=tmp_path / "elsewhere" / "training-data")
+    again = msgspec.structs.replace(request_with_cache, out=tmp_path / "elsewhere" / "training-data")
     phases: list[str] = []
     second = build_stage1(again, lambda phase, _done, _total: phases.append(phase))
     assert (first["cache"]["hit"], second["cache"]["hit"]) == (False, True)
@@ -73,7 +73,9 @@ def test_a_spoilt_entry_is_built_again(request_with_cache: Stage1Request, made: 
 def test_every_setting_has_a_key_of_its_own(
     request_with_cache: Stage1Request, change: dict[str, Any]
 ) -> None:
-    assert cache.key_of(dataclasses.replace(request_with_cache, **change)) != cache.key_of(request_with_cache)
+    assert cache.key_of(msgspec.structs.replace(request_with_cache, **change)) != cache.key_of(
+        request_with_cache
+    )
 
 
 def test_a_changed_row_tokenizer_or_line_of_code_is_no_hit(
@@ -87,7 +89,7 @@ def test_a_changed_row_tokenizer_or_line_of_code_is_no_hit(
     other.mkdir()
     for path in request_with_cache.tokenizer.iterdir():
         (other / path.name).write_bytes(path.read_bytes() + b" ")
-    keys.append(cache.key_of(dataclasses.replace(request_with_cache, tokenizer=other)))
+    keys.append(cache.key_of(msgspec.structs.replace(request_with_cache, tokenizer=other)))
     monkeypatch.setattr(cache, "code_version", lambda: "another")
     keys.append(cache.key_of(request_with_cache))
     assert len(set(keys)) == len(keys)
@@ -123,7 +125,7 @@ def test_a_changed_line_of_code_counts_where_it_decides_the_bytes(
 def test_a_hub_source_is_cached_only_where_a_commit_pins_it(request_with_cache: Stage1Request) -> None:
     commit = "d4f5c4ea65329d9ccbb8a3b3149e5d06eda5edb2"
     for revision, is_cached in ((None, False), ("main", False), (commit, True)):
-        pinned = dataclasses.replace(
+        pinned = msgspec.structs.replace(
             request_with_cache, sources=(Source("cvefixes", "owner/name", revision),)
         )
         assert (cache.key_of(pinned) is not None) == is_cached
@@ -149,7 +151,7 @@ def test_only_the_newest_entries_stay(
 ) -> None:
     monkeypatch.setattr(cache, "_KEPT", 2)
     keys = [
-        build_stage1(dataclasses.replace(request_with_cache, seed=seed), made.silent)["cache"]["key"]
+        build_stage1(msgspec.structs.replace(request_with_cache, seed=seed), made.silent)["cache"]["key"]
         for seed in (1, 2, 3)
     ]
     assert request_with_cache.cache is not None

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.request import Source, Stage1Request
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request
 
 FEW, MANY = 500, 3_000
 MOST = 100  # bytes an example: 2 million more of them would take 200 MB

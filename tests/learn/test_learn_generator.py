@@ -29,7 +29,7 @@ from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, buil
 from jobs.datasets.examples.example import SYSTEM
 from jobs.datasets.examples.syntax import faults
 from jobs.datasets.fixes.render import refusal_of
-from jobs.datasets.request import Source
+from jobs.datasets.public.source import Source
 from jobs.findings.files.archive import Limits
 from jobs.findings.parse import Parsed, parse_paths
 from jobs.fs.files import read_jsonl, write_json, write_jsonl

@@ -22,7 +22,7 @@ from jobs.datasets.public.candidate import Candidate
 from jobs.datasets.public.merged_metadata import JoinedFacts
 from jobs.datasets.public.render import Renderer
 from jobs.datasets.public.rows import local_path, rows, setting_of
-from jobs.datasets.request import Source
+from jobs.datasets.public.source import Source
 from jobs.errors import OperatorError
 
 # report(phase, done, total): total is None where it is not known.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.datasets.examples.drop_reasons import Drops
-from jobs.datasets.request import Source
+from jobs.datasets.public.source import Source
 from jobs.errors import NetworkError, OperatorError
 
 _PARQUET = (".parquet",)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jobs import base_models
 from jobs.children import parent
-from jobs.datasets.request import sources_of
+from jobs.datasets.request import BuildFolders, BuildMessage, stage1_request, stage2_request
 from jobs.errors import ChildFailed
 from jobs.fs import files
 from jobs.pipeline.context import Job
@@ -27,12 +26,7 @@ def run(job: Job, stage: int) -> Sequence[Path]:
         job.manifest.provenance.base_model_sha256 = base_models.digest(model)
         job.save()
     files.private_folder(folder.root)
-    request = {
-        **_shared(job, model, stage),
-        **(_stage1(job) if stage == 1 else _stage2(job)),
-    }
-    payload = {"stage": stage, "request": request, "inputs": _inputs(job, stage)}
-    stats = job.child(MODULE, payload, device=False)
+    stats = job.child(MODULE, _message(job, model, stage).to_json(), device=False)
     problems = [check.detail for check in check_training_data(folder.training_data) if not check.passed]
     if problems:
         raise ChildFailed(f"The training data of stage {stage} is not as promised: {'; '.join(problems)}")
@@ -51,40 +45,12 @@ def _base_model(job: Job) -> Path:
     return base_models.locate(folder, choice.name)
 
 
-def _inputs(job: Job, stage: int) -> list[str]:
-    # In the payload, so that a receipt for other findings is no answer.
-    read = [job.folder.findings, job.folder.stage1.train_file] if stage == 2 else []
-    return [files.sha256_file(path) for path in read]
-
-
-def _shared(job: Job, model: Path, stage: int) -> dict[str, Any]:
-    settings = job.settings.datasets
-    return {
-        "out": str(job.folder.stage(stage).training_data),
-        "tokenizer": str(model),
-        "max_seq_length": job.settings.training.max_seq_length,
-        "seed": job.settings.seed,
-        "valid_fraction": settings.valid_fraction,
-        "test_fraction": settings.test_fraction,
-        "quality_weight_multiplier": settings.quality_weight_multiplier,
-        "augmentation": settings.augmentation,
-        "cache": str(job.place.models_dir / "cache" / "datasets"),
-    }
-
-
-def _stage1(job: Job) -> dict[str, Any]:
-    settings = job.settings.datasets
-    return {
-        "context_lines": settings.context_lines,
-        "sources": [source.to_json() for source in sources_of(settings)],
-    }
-
-
-def _stage2(job: Job) -> dict[str, Any]:
-    return {
-        "findings": str(job.folder.findings),
-        "replay_from": str(job.folder.stage1.train_file),
-        "replay_ratio": job.settings.datasets.replay_ratio,
-        "domain": job.settings.datasets.domain,
-        "include_advice": job.settings.datasets.include_advice,
-    }
+def _message(job: Job, model: Path, stage: int) -> BuildMessage:
+    folders = BuildFolders(job.folder.stage(stage).training_data, model, job.place.models_dir)
+    if stage == 1:
+        return BuildMessage(request=stage1_request(job.settings, folders))
+    read = job.folder.findings, job.folder.stage1.train_file
+    return BuildMessage(
+        request=stage2_request(job.settings, folders, *read),
+        inputs=tuple(files.sha256_file(path) for path in read),
+    )

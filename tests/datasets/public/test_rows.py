@@ -11,7 +11,7 @@ import pytest
 from jobs.datasets.examples.drop_reasons import Drops
 from jobs.datasets.public import sources
 from jobs.datasets.public.rows import data_files, local_path, rows
-from jobs.datasets.request import Source
+from jobs.datasets.public.source import Source
 from jobs.errors import NetworkError, OperatorError
 
 

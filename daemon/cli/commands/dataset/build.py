@@ -21,7 +21,15 @@ from jobs import base_models
 from jobs.children import parent
 from jobs.children.task import Task
 from jobs.datasets.public import sources as public_sources
-from jobs.datasets.request import Source, Stage1Request, Stage2Request, sources_of
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import (
+    BuildFolders,
+    BuildMessage,
+    Stage1Request,
+    Stage2Request,
+    stage1_request,
+    stage2_request,
+)
 from jobs.errors import ChildFailed, DeliveryRefused, NotFoundError, OperatorError
 from jobs.findings.files.limits import limits_of
 from jobs.findings.parse import parse_paths
@@ -117,7 +125,7 @@ def _build(settings: Settings, wanted: BuildOptions) -> dict[str, Any]:
         task = Task(
             module=MODULE,
             work=files.private_folder(work / "child"),
-            payload={"stage": wanted.stage, "request": request.to_json()},
+            payload=BuildMessage(request=request).to_json(),
             log=work / "build.log",
         )
         stats = _drive(task)
@@ -170,18 +178,8 @@ def _must_be_replaceable(out: Path) -> None:
         )
 
 
-def _shared_fields(settings: Settings, wanted: BuildOptions) -> dict[str, Any]:
-    return {
-        "out": wanted.out,
-        "tokenizer": _tokenizer(settings, wanted.tokenizer),
-        "max_seq_length": settings.training.max_seq_length,
-        "seed": settings.seed,
-        "valid_fraction": settings.datasets.valid_fraction,
-        "test_fraction": settings.datasets.test_fraction,
-        "quality_weight_multiplier": settings.datasets.quality_weight_multiplier,
-        "augmentation": settings.datasets.augmentation,
-        "cache": settings.paths.models_dir / "cache" / "datasets",
-    }
+def _folders(settings: Settings, wanted: BuildOptions) -> BuildFolders:
+    return BuildFolders(wanted.out, _tokenizer(settings, wanted.tokenizer), settings.paths.models_dir)
 
 
 def _tokenizer(settings: Settings, named: Path | None) -> Path:
@@ -198,10 +196,7 @@ def _tokenizer(settings: Settings, named: Path | None) -> Path:
 
 def _stage1_request(settings: Settings, wanted: BuildOptions) -> Stage1Request:
     named = tuple(Source(name, _absolute(location)) for name, location in wanted.sources.items())
-    sources = named or sources_of(settings.datasets)
-    return Stage1Request(
-        **_shared_fields(settings, wanted), context_lines=settings.datasets.context_lines, sources=sources
-    )
+    return stage1_request(settings, _folders(settings, wanted), named)
 
 
 def _absolute(location: str) -> str:
@@ -225,14 +220,7 @@ def _stage2_request(settings: Settings, wanted: BuildOptions, work: Path) -> Sta
         raise DeliveryRefused("The reports hold no findings.", "See what each gave: sectune parse PATH ...")
     findings = work / "findings.jsonl"
     files.write_jsonl(findings, (finding.to_json() for finding in parsed.findings))
-    return Stage2Request(
-        **_shared_fields(settings, wanted),
-        findings=findings,
-        replay_from=replay_from,
-        replay_ratio=settings.datasets.replay_ratio,
-        domain=settings.datasets.domain,
-        include_advice=settings.datasets.include_advice,
-    )
+    return stage2_request(settings, _folders(settings, wanted), findings, replay_from)
 
 
 def _stage1_train(folder: Path) -> Path:
