@@ -15,7 +15,7 @@ from config.load import load
 from jobs.datasets.build import Source, Stage1Request, build_stage1
 from jobs.datasets.examples.drop_reasons import DROP_REASONS
 from jobs.datasets.public import sources
-from jobs.datasets.request import sources_of
+from jobs.datasets.public.source import sources_of
 from jobs.errors import OperatorError
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "DATA.md"
