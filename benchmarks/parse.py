@@ -24,7 +24,7 @@ from jobs.findings.merge.merge import merge  # noqa: E402
 from jobs.findings.model import advisory, cwe, packages, severity, versions  # noqa: E402
 from jobs.findings.parse import parse_bytes  # noqa: E402
 from jobs.findings.scanners import osv, sarif_locations, trivy, zap  # noqa: E402
-from jobs.findings.scanners.reading import Reading, sha256  # noqa: E402
+from jobs.findings.scanners.reading import ReportReading, sha256  # noqa: E402
 from jobs.findings.scanners.registry import KNOWN_TOOLS  # noqa: E402
 
 MODULES = (advisory, cwe, keys, osv, packages, sarif_locations, severity, trivy, versions, zap)
@@ -51,9 +51,9 @@ def bare(data: bytes) -> None:
         json.loads(data)
 
 
-def read(data: bytes) -> Reading:
+def read(data: bytes) -> ReportReading:
     """From bytes to findings: hash, decode, tell the tool, build every finding."""
-    reading = Reading("report", sha256(data))
+    reading = ReportReading("report", sha256(data))
     parse_bytes(data, reading)
     return reading
 
@@ -94,7 +94,7 @@ def timings(files: Sequence[bytes], rounds: int) -> list[Timing]:
     found = []
     columns = [shortest(work, files, rounds) for work in (bare, read, read_and_merge)]
     for data, *times in zip(files, *columns, strict=True):
-        report, reading = parse_bytes(data, Reading("report", ""))
+        report, reading = parse_bytes(data, ReportReading("report", ""))
         kind = f"{report.tool or 'refused'} {report.format or ''}".strip()
         found.append(Timing(kind, len(data), len(reading.findings), *times))
     return found

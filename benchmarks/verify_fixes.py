@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.datasets.fixes.checkov.rules import REMEDIES, mended, remedy_of
+from jobs.datasets.fixes.checkov.rules import FIX_RULES, apply_rule, fix_rule_of
 from jobs.findings.files.archive import Limits
 from jobs.findings.model.finding import Finding
 from jobs.findings.parse import parse_paths
@@ -62,9 +62,9 @@ def _specimens(folder: Path) -> Path:
     return folder
 
 
-def _mended(finding: Finding) -> tuple[str, str] | None:
-    remedy = remedy_of(finding)
-    sides = mended(finding, remedy) if remedy else None
+def _apply(finding: Finding) -> tuple[str, str] | None:
+    rule = fix_rule_of(finding)
+    sides = apply_rule(finding, rule) if rule else None
     return sides if isinstance(sides, tuple) else None
 
 
@@ -80,7 +80,7 @@ def _outcomes(checkov: str) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         original = _specimens(root / "before")
-        findings = [finding for finding in _scan(checkov, original) if _mended(finding)]
+        findings = [finding for finding in _scan(checkov, original) if _apply(finding)]
         # One copy of the specimens for each round: a fix changes the lines of the next one in its file.
         rounds: list[list[Finding]] = []
         for finding in findings:
@@ -96,7 +96,7 @@ def _outcomes(checkov: str) -> Iterator[dict[str, Any]]:
         for number, chosen in enumerate(rounds):
             folder = _specimens(after_root / str(number)) if number else _specimens(_made(after_root) / "0")
             for finding in chosen:
-                sides = _mended(finding)
+                sides = _apply(finding)
                 assert sides is not None
                 assert finding.location is not None
                 _spliced(folder / finding.location.path, finding, sides[1])
@@ -115,7 +115,7 @@ def _made(folder: Path) -> Path:
 
 
 def _row(finding: Finding, number: str, still: set[tuple[str, str | None, str]]) -> dict[str, Any]:
-    sides = _mended(finding)
+    sides = _apply(finding)
     assert sides is not None
     assert finding.location is not None
     path = finding.location.path
@@ -149,11 +149,11 @@ def main() -> int:
     asked = parser.parse_args()
     rows = sorted(_outcomes(asked.checkov), key=lambda row: (row["check"], row["path"], row["resource"]))
     failing = [row for row in rows if not row["passes_after"]]
-    unproven = sorted(set(REMEDIES) - {row["check"] for row in rows if row["passes_after"]})
+    unproven = sorted(set(FIX_RULES) - {row["check"] for row in rows if row["passes_after"]})
     known = list(files.read_jsonl(OUTCOMES)) if OUTCOMES.exists() else []
     summary = {
-        "checks": len(REMEDIES),
-        "proven": len(REMEDIES) - len(unproven),
+        "checks": len(FIX_RULES),
+        "proven": len(FIX_RULES) - len(unproven),
         "fixes": len(rows),
         "still_failing": [[row["check"], row["resource"]] for row in failing],
         "unproven": unproven,

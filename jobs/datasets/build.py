@@ -9,24 +9,22 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from jobs.datasets.cache import remembered
+from jobs.datasets.cache import reuse_or_build
 from jobs.datasets.examples.drop_reasons import DROP_REASONS, total_drops
-from jobs.datasets.examples.finalize import Finish
+from jobs.datasets.examples.finalize import Finalizer
+from jobs.datasets.examples.progress import Report
 from jobs.datasets.examples.tokens import TokenCounter
-from jobs.datasets.fixes.collect import FindingGathering
+from jobs.datasets.fixes.collect import FindingCollector
 from jobs.datasets.fixes.render import FindingRenderer, source_name
-from jobs.datasets.parts.assemble import Made, Making, Plan, Recipe, Replay, scratch_beside
+from jobs.datasets.parts.assemble import Assembly, BuiltParts, PartsPlan, Recipe, Replay, scratch_beside
 from jobs.datasets.parts.replay import Stage1Train, replay_count
 from jobs.datasets.parts.split import Fractions
 from jobs.datasets.pool.example_store import ExamplePool
-from jobs.datasets.public.collect import Gathering, Report
+from jobs.datasets.public.collect import PublicCollector
 from jobs.datasets.public.render import Renderer
-from jobs.datasets.public.source import Source
 from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.errors import DeliveryRefused, OperatorError
 from jobs.fs import files
-
-__all__ = ["Source", "Stage1Request", "Stage2Request", "build_stage1", "build_stage2"]
 
 
 def build_stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
@@ -43,29 +41,29 @@ def build_stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
         OperatorError: A source or the tokenizer cannot be read, a setting is impossible, or nothing was left.
         NetworkError: The Hub cannot be reached.
     """
-    return remembered(request, lambda: _stage1(request, report))
+    return reuse_or_build(request, lambda: _build_stage1(request, report))
 
 
-def _stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
+def _build_stage1(request: Stage1Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
     counter = TokenCounter(request.tokenizer)
-    finish = Finish(counter, request.max_seq_length)
+    finalizer = Finalizer(counter, request.max_seq_length)
     with (
         scratch_beside(request.out) as scratch,
-        closing(ExamplePool(scratch, finish, near_across_strata=True)) as pool,
+        closing(ExamplePool(scratch, finalizer, near_across_strata=True)) as pool,
     ):
-        with closing(Gathering(scratch, request.context_lines, report)) as gathering:
+        with closing(PublicCollector(scratch, request.context_lines, report)) as collector:
             for source in request.sources:
-                gathering.read(source)
-            gathering.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
-        per_source = gathering.per_source(request.sources)
+                collector.read(source)
+            collector.fill(pool, Renderer(counter, request.max_seq_length, request.context_lines))
+        per_source = collector.per_source(request.sources)
         dropped = total_drops([own["dropped"] for own in per_source.values()])
         if not len(pool):
             raise _nothing_public(request, dropped)
-        made = _make(request, Making(pool, recipe, finish, None, scratch / "parts"), report)
+        built = _write_parts(request, Assembly(pool, recipe, finalizer, None, scratch / "parts"), report)
     return {
         "sources": [source.name for source in request.sources],
-        **made.statistics,
+        **built.statistics,
         "per_source": per_source,
         "dropped": dropped,
     }
@@ -89,45 +87,45 @@ def build_stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
         OperatorError: The findings, stage 1's data or the tokenizer cannot be read, or a setting is
             impossible.
     """
-    return remembered(request, lambda: _stage2(request, report))
+    return reuse_or_build(request, lambda: _build_stage2(request, report))
 
 
-def _stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
+def _build_stage2(request: Stage2Request, report: Report) -> dict[str, Any]:
     recipe = _recipe(request)
     counter = TokenCounter(request.tokenizer)
     renderer = FindingRenderer(counter, request.max_seq_length, request.domain, request.include_advice)
-    finish = Finish(counter, request.max_seq_length)
+    finalizer = Finalizer(counter, request.max_seq_length)
     with (
         scratch_beside(request.out) as scratch,
         closing(Stage1Train(request.replay_from, scratch)) as stage1,
-        closing(ExamplePool(scratch, finish, near_across_strata=False, elsewhere=stage1.refusal)) as pool,
+        closing(ExamplePool(scratch, finalizer, near_across_strata=False, elsewhere=stage1.refusal)) as pool,
     ):
         replay = Replay(stage1, request.replay_ratio)
-        gathering = FindingGathering(renderer, report)
-        gathering.read(request.findings, pool)
+        collector = FindingCollector(renderer, report)
+        collector.read(request.findings, pool)
         if not len(pool):
-            raise _nothing_delivered(request, gathering.dropped())
-        made = _make(request, Making(pool, recipe, finish, replay, scratch / "parts"), report)
+            raise _nothing_delivered(request, collector.drops_by_reason())
+        built = _write_parts(request, Assembly(pool, recipe, finalizer, replay, scratch / "parts"), report)
     return {
         "sources": [source_name(request.domain), "stage1_replay"],
-        **made.statistics,
-        **_replay_statistics(request, replay, made.plan),
-        "per_tool": gathering.per_tool(),
-        "per_provenance": gathering.per_provenance(),
-        "dropped": gathering.dropped(),
+        **built.statistics,
+        **_replay_statistics(request, replay, built.plan),
+        "per_tool": collector.per_tool(),
+        "per_provenance": collector.per_provenance(),
+        "dropped": collector.drops_by_reason(),
     }
 
 
-def _make(request: Stage1Request | Stage2Request, making: Making, report: Report) -> Made:
-    total = len(making.pool)
+def _write_parts(request: Stage1Request | Stage2Request, assembly: Assembly, report: Report) -> BuiltParts:
+    total = len(assembly.pool)
     report("writing", 0, total)
-    made = making.made()
-    files.replace_folder(making.folder, request.out)
+    built = assembly.build()
+    files.replace_folder(assembly.folder, request.out)
     report("writing", total, total)
-    return made
+    return built
 
 
-def _replay_statistics(request: Stage2Request, replay: Replay, plan: Plan) -> dict[str, Any]:
+def _replay_statistics(request: Stage2Request, replay: Replay, plan: PartsPlan) -> dict[str, Any]:
     wanted = replay_count(request.replay_ratio, plan.own_rows)
     return {
         f"{request.domain}_examples": plan.own_rows,

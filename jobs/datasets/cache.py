@@ -21,7 +21,7 @@ from jobs.datasets.public.source import Source
 from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.fs import files
 
-Request = Stage1Request | Stage2Request
+_AnyRequest = Stage1Request | Stage2Request
 STATS = "stats.json"
 LOCK = ".lock"
 _KEPT = 8  # entries; one of the true public sources is about 150 MB
@@ -33,7 +33,7 @@ _CODE = ("datasets", "findings", "grammars.py")
 _PACKAGES = re.compile(r"(detect[-_]secrets|tokenizers|transformers|jinja2|tree[-_]sitter.*)", re.IGNORECASE)
 
 
-def remembered(request: Request, build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def reuse_or_build(request: _AnyRequest, build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Take the data set out of the cache, or build it and put it there.
 
     Args:
@@ -47,15 +47,15 @@ def remembered(request: Request, build: Callable[[], dict[str, Any]]) -> dict[st
     if request.cache is None or key is None:
         return {**build(), "cache": {"hit": False, "key": key}}
     entry = request.cache / key
-    stats = _taken(entry, request.out)
+    stats = _take_out(entry, request.out)
     if stats is not None:
         return {**stats, "cache": {"hit": True, "key": key}}
     stats = build()
-    _kept(entry, request.out, stats)
+    _keep_if_missing(entry, request.out, stats)
     return {**stats, "cache": {"hit": False, "key": key}}
 
 
-def key_of(request: Request) -> str | None:
+def key_of(request: _AnyRequest) -> str | None:
     """SHA-256 over all that decides the bytes; None where a source on the Hub is not pinned to a commit."""
     values: dict[str, Any] = {"stage": type(request).__name__, "code": code_version()}
     for name in request.__struct_fields__:
@@ -108,7 +108,7 @@ def code_version(root: Path = Path(__file__).parents[1]) -> str:
     return files.sha256_json([files.sha256_files(root, sources), packages])
 
 
-def _taken(entry: Path, out: Path) -> dict[str, Any] | None:
+def _take_out(entry: Path, out: Path) -> dict[str, Any] | None:
     """Copy an entry to `out` and return its statistics; None where there is none, or a spoilt one."""
     try:
         kept = files.read_json(entry / STATS)
@@ -128,30 +128,30 @@ def _taken(entry: Path, out: Path) -> dict[str, Any] | None:
     return stats
 
 
-def _kept(entry: Path, out: Path, stats: dict[str, Any]) -> None:
+def _keep_if_missing(entry: Path, out: Path, stats: dict[str, Any]) -> None:
     files.private_folder(entry.parent)
     try:
         with files.FileLock(entry.parent / LOCK):
             for left in files.temporaries(entry.parent):  # a build was killed here; they can be 150 MB each
                 shutil.rmtree(left)
             if not (entry / STATS).is_file():  # unless another build of the same was quicker
-                _keep(entry, out, stats)
+                _write_entry(entry, out, stats)
             _prune(entry.parent)
     except files.LockBusy:  # another build keeps its own just now: this one is built again when it is needed
         return
 
 
-def _keep(entry: Path, out: Path, stats: dict[str, Any]) -> None:
-    draft = files.private_folder(files.temporary_beside(entry))
+def _write_entry(entry: Path, out: Path, stats: dict[str, Any]) -> None:
+    staging = files.private_folder(files.temporary_beside(entry))
     try:
         hashes = {}
         for path in files.files_below(out):
-            shutil.copyfile(path, draft / path.name)
-            hashes[path.name] = files.sha256_file(draft / path.name)
-        files.write_json(draft / STATS, {"files": hashes, "stats": stats})
-        draft.rename(entry)
+            shutil.copyfile(path, staging / path.name)
+            hashes[path.name] = files.sha256_file(staging / path.name)
+        files.write_json(staging / STATS, {"files": hashes, "stats": stats})
+        staging.rename(entry)
     except OSError:
-        shutil.rmtree(draft)
+        shutil.rmtree(staging)
         raise
 
 

@@ -27,7 +27,7 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             msgspec.ValidationError: A key is unknown, missing or of another type; the message names it.
             OperatorError: A public source is named that we cannot read.
         """
-        return msgspec.convert(value, cls, dec_hook=_decoded)
+        return msgspec.convert(value, cls, dec_hook=_decode_path)
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values, checked as its reader will check it.
@@ -35,7 +35,7 @@ class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Raises:
             msgspec.ValidationError: A value is not of its field's type; the message names the key.
         """
-        value: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=_encoded))
+        value: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=_encode_path))
         self.from_json(value)
         return value
 
@@ -109,13 +109,13 @@ class BuildMessage(_Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     inputs: tuple[str, ...] = ()
 
 
-def _decoded(kind: type, value: object) -> Any:
+def _decode_path(kind: type, value: object) -> Any:
     if kind is not Path or not isinstance(value, str):
         raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     return Path(value)
 
 
-def _encoded(value: object) -> str:
+def _encode_path(value: object) -> str:
     if not isinstance(value, Path):
         raise TypeError(f"a message holds paths and plain values, not {type(value).__name__}")
     return str(value)
@@ -150,7 +150,7 @@ def stage1_request(
         OperatorError: The settings name a source that has no file.
     """
     return Stage1Request(
-        **_shared(settings, folders),
+        **_shared_fields(settings, folders),
         context_lines=settings.datasets.context_lines,
         sources=sources or sources_of(settings.datasets),
     )
@@ -168,7 +168,7 @@ def stage2_request(
         replay_from: Stage 1's train.jsonl.
     """
     return Stage2Request(
-        **_shared(settings, folders),
+        **_shared_fields(settings, folders),
         findings=findings,
         replay_from=replay_from,
         replay_ratio=settings.datasets.replay_ratio,
@@ -177,7 +177,7 @@ def stage2_request(
     )
 
 
-def _shared(settings: Settings, folders: BuildFolders) -> dict[str, Any]:
+def _shared_fields(settings: Settings, folders: BuildFolders) -> dict[str, Any]:
     return {
         "out": folders.out,
         "tokenizer": folders.tokenizer,

@@ -17,7 +17,7 @@ ID_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvaluationCase:
     """One test example: the turns before the answer, the answer expected, and what is known about it."""
 
     id: str
@@ -38,7 +38,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """One model's answer to a case.
 
     `tokens` counts what the model generated. `truncated`: the limit ended it. `finished`: the model ended
@@ -60,7 +60,7 @@ class Sample:
     seed: int
 
 
-def load_cases(path: Path) -> list[Case]:
+def load_cases(path: Path) -> list[EvaluationCase]:
     """The cases of a test part (`test.jsonl`), in its order; case n is the file's row n, from 0.
 
     An id is the first 16 hex digits of the SHA-256 of the row's messages, so it survives a new order of
@@ -80,12 +80,14 @@ def load_cases(path: Path) -> list[Case]:
     return cases
 
 
-def _case(row: Mapping[str, Any]) -> Case:
+def _case(row: Mapping[str, Any]) -> EvaluationCase:
     messages = row["messages"]
     *prompt, answer = [{"role": str(turn["role"]), "content": _text(turn["content"])} for turn in messages]
     if answer["role"] != "assistant" or not prompt:
         raise ValueError("the last of at least two turns must be the assistant's")
-    return Case(sha256_json(messages)[:ID_DIGITS], prompt, answer["content"], dict(row.get("metadata") or {}))
+    return EvaluationCase(
+        sha256_json(messages)[:ID_DIGITS], prompt, answer["content"], dict(row.get("metadata") or {})
+    )
 
 
 def _text(value: Any) -> str:

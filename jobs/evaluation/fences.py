@@ -40,7 +40,7 @@ def code_blocks(text: str) -> list[str]:
     return ["\n".join(block.lines) for block in blocks]
 
 
-def fenced(text: str, info: str = "") -> str:
+def fence_text(text: str, info: str = "") -> str:
     """The text in a fence longer than any run of backticks in it."""
     longest = max((len(run) for run in _RUN_OF_TICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)

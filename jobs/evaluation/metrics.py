@@ -14,7 +14,7 @@ from typing import Any
 
 from jobs.datasets.examples.syntax import faults
 from jobs.evaluation.bleu import bleu4
-from jobs.evaluation.cases import Answer, Case
+from jobs.evaluation.cases import EvaluationCase, ModelAnswer
 from jobs.evaluation.fences import code_blocks
 from jobs.evaluation.normalise import normalise
 
@@ -31,7 +31,7 @@ NOT_MEASURED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AnswerScores:
     """What one answer is worth.
 
     `copied` is None where the prompt holds no code to copy, `parses` where no parser knows the language.
@@ -102,10 +102,10 @@ def copies_vulnerable(answer: str, prompt: str) -> bool | None:
     return _code(answer) in blocks if blocks else None
 
 
-def judge(case: Case, answer: Answer) -> Verdict:
+def score_answer(case: EvaluationCase, answer: ModelAnswer) -> AnswerScores:
     """Compare one answer with its case's reference and prompt."""
     language = case.metadata.get("language")
-    return Verdict(
+    return AnswerScores(
         exact=exact_match(answer.text, case.reference),
         normalised=normalised_match(answer.text, case.reference, language),
         similarity=edit_similarity(answer.text, case.reference),
@@ -139,32 +139,32 @@ def wilson_interval(successes: int, total: int) -> tuple[float, float] | None:
     return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
-def aggregate(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def aggregate(scored: Sequence[AnswerScores]) -> dict[str, Any]:
     """The scores over several answers: percentages 0 to 100, similarity 0 to 1, intervals [low, high]."""
-    exact = sum(verdict.exact for verdict in verdicts)
-    same = sum(verdict.normalised for verdict in verdicts)
-    copied = [verdict.copied for verdict in verdicts if verdict.copied is not None]
-    tokens = [verdict.tokens for verdict in verdicts if verdict.tokens is not None]
-    parsed = [verdict.parses for verdict in verdicts if verdict.parses is not None]
+    exact = sum(scores.exact for scores in scored)
+    same = sum(scores.normalised for scores in scored)
+    copied = [scores.copied for scores in scored if scores.copied is not None]
+    tokens = [scores.tokens for scores in scored if scores.tokens is not None]
+    parsed = [scores.parses for scores in scored if scores.parses is not None]
     return {
-        "total_examples": len(verdicts),
+        "total_examples": len(scored),
         "exact_matches": exact,
-        "exact_match_percentage": _percentage(exact, len(verdicts)),
-        "exact_match_interval_95": _interval(exact, len(verdicts)),
+        "exact_match_percentage": _percentage(exact, len(scored)),
+        "exact_match_interval_95": _interval(exact, len(scored)),
         "normalised_matches": same,
-        "normalised_match_percentage": _percentage(same, len(verdicts)),
-        "normalised_match_interval_95": _interval(same, len(verdicts)),
-        "avg_edit_similarity": _mean([verdict.similarity for verdict in verdicts]),
-        "avg_bleu4": _mean([verdict.bleu4 for verdict in verdicts]),
+        "normalised_match_percentage": _percentage(same, len(scored)),
+        "normalised_match_interval_95": _interval(same, len(scored)),
+        "avg_edit_similarity": _mean([scores.similarity for scores in scored]),
+        "avg_bleu4": _mean([scores.bleu4 for scores in scored]),
         "avg_codebleu": None,  # see NOT_MEASURED
         "parses_percentage": _percentage(sum(parsed), len(parsed)),
         "copied_percentage": _percentage(sum(copied), len(copied)),
-        "truncated_percentage": _percentage(sum(verdict.truncated for verdict in verdicts), len(verdicts)),
+        "truncated_percentage": _percentage(sum(scores.truncated for scores in scored), len(scored)),
         "avg_tokens": _mean(tokens),
     }
 
 
-def breakdown(judged: Iterable[tuple[Mapping[str, Any], Verdict]]) -> dict[str, dict[str, Any]]:
+def breakdown(judged: Iterable[tuple[Mapping[str, Any], AnswerScores]]) -> dict[str, dict[str, Any]]:
     """`aggregate` for each value of source, tool, cwe_id and language.
 
     A case without the key counts as "unknown"; a key that no case has is left out. A list counts in each
@@ -175,11 +175,11 @@ def breakdown(judged: Iterable[tuple[Mapping[str, Any], Verdict]]) -> dict[str, 
     return {key: _by_value(key, pairs) for key in present}
 
 
-def _by_value(key: str, pairs: Sequence[tuple[Mapping[str, Any], Verdict]]) -> dict[str, Any]:
-    groups: dict[str, list[Verdict]] = {}
-    for metadata, verdict in pairs:
+def _by_value(key: str, pairs: Sequence[tuple[Mapping[str, Any], AnswerScores]]) -> dict[str, Any]:
+    groups: dict[str, list[AnswerScores]] = {}
+    for metadata, scores in pairs:
         for value in _values(metadata.get(key)):
-            groups.setdefault(value, []).append(verdict)
+            groups.setdefault(value, []).append(scores)
     return {value: aggregate(groups[value]) for value in sorted(groups)}
 
 

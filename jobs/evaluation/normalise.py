@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from jobs.datasets.examples.languages import language_named
+from jobs.datasets.examples.languages import language_of_name
 from jobs.evaluation.code_readers import LANGUAGES, CodeParts, Span, read_again, read_with_lexer
 from jobs.evaluation.directives import is_directive
 
@@ -40,14 +40,14 @@ def normalise(code: str, language: str | None) -> str:
         code: A whole file or a part of one.
         language: Its fence tag, or another name of its language.
     """
-    name = language_named(language or "") or ""
+    name = language_of_name(language or "") or ""
     text = code.replace("\r\n", "\n")
     if name in LANGUAGES:
         reading = _read(text + "\n", name)
         if reading is None:
             return text.rstrip("\n")
         text = _without_comments(_with_hidden_strings(text, reading.strings), reading.comments, name)
-    lines = [_folded(line, name in _INDENTED) for line in text.split("\n")]
+    lines = [_fold(line, name in _INDENTED) for line in text.split("\n")]
     return "\n".join(line for line in lines if line.strip(_ENDS)).translate(_SHOWN)
 
 
@@ -57,37 +57,37 @@ def _read(text: str, language: str) -> CodeParts | None:
     second = read_again(text, language, first)
     if second is None:
         return None
-    agreed = _agreed(text, first.comments, second.comments)
+    agreed = _find_agreed(text, first.comments, second.comments)
     comments = [span for span in agreed if not is_directive(text, span, language)]
     return CodeParts(comments, first.strings + second.strings)
 
 
-def _agreed(text: str, first: Iterable[Span], second: Iterable[Span]) -> list[Span]:
+def _find_agreed(text: str, first: Iterable[Span], second: Iterable[Span]) -> list[Span]:
     """The second reader's comments, where both see comments and code alike up to the next code."""
-    one, two = _marked(text, first), _marked(text, second)
+    by_first, by_second = _mark(text, first), _mark(text, second)
     certain: list[Span] = []
     start, alike = -1, True
     for index, character in enumerate(f"{text}."):
         if character.isspace():
             continue
-        if index < len(text) and (one[index] or two[index]):
+        if index < len(text) and (by_first[index] or by_second[index]):
             start, alike = (index, True) if start < 0 else (start, alike)
-            alike = alike and one[index] == two[index]
+            alike = alike and by_first[index] == by_second[index]
         elif start >= 0:
             certain += [Span(start, index)] if alike else []
             start = -1
-    trimmed = [_trimmed(text, span) for span in second]
+    trimmed = [_trim(text, span) for span in second]
     return [span for span in trimmed if any(_is_inside(span, run) for run in certain)]
 
 
-def _marked(text: str, spans: Iterable[Span]) -> bytearray:
+def _mark(text: str, spans: Iterable[Span]) -> bytearray:
     marks = bytearray(len(text))
     for start, stop in spans:
         marks[start:stop] = b"\x01" * (stop - start)
     return marks
 
 
-def _trimmed(text: str, span: Span) -> Span:
+def _trim(text: str, span: Span) -> Span:
     inner = text[span.start : span.stop]
     return Span(span.stop - len(inner.lstrip()), span.start + len(inner.rstrip()))
 
@@ -116,7 +116,7 @@ def _without_comments(text: str, comments: Iterable[Span], language: str) -> str
     return "".join([*parts, text[end:]])
 
 
-def _folded(line: str, keep_indentation: bool) -> str:
+def _fold(line: str, keep_indentation: bool) -> str:
     text = _WHITE.sub(" ", line.strip(_ENDS))
     if not keep_indentation:
         return text

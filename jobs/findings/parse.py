@@ -15,12 +15,12 @@ from jobs.findings.model.finding import Finding
 from jobs.findings.model.refusals import Refused, Skipped
 from jobs.findings.model.structs import record
 from jobs.findings.scanners import detect
-from jobs.findings.scanners.reading import Reading, sha256
+from jobs.findings.scanners.reading import ReportReading, sha256
 from jobs.findings.scanners.registry import KNOWN_TOOLS
 from jobs.findings.source import checkout
 from jobs.fs import files
 
-Verdict = Literal["parsed", "parsed_with_warnings", "empty", "refused"]
+FileVerdict = Literal["parsed", "parsed_with_warnings", "empty", "refused"]
 __all__ = ["FileReport", "Limits", "Parsed", "Skipped", "parse_bytes", "parse_paths"]
 _HEAD = 512  # bytes that tell an archive; tar's mark stands at 257
 _log = logging.getLogger("sectune.findings")
@@ -44,7 +44,7 @@ class FileReport:
 
     path: str
     sha256: str
-    verdict: Verdict
+    verdict: FileVerdict
     tool: str | None
     format: str | None
     raw_findings: int
@@ -73,7 +73,7 @@ class Parsed:
     files: tuple[FileReport, ...]
     findings: tuple[Finding, ...]
     skipped: tuple[Skipped, ...]
-    context: checkout.Context | None = None  # only where a checkout was given
+    context: checkout.CheckoutCounts | None = None  # only where a checkout was given
 
     def to_json(self) -> dict[str, Any]:
         """A dict of plain JSON values."""
@@ -139,7 +139,7 @@ def _shown(path: Path, root: Path | None, otherwise: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")  # file names may hold bytes that are no UTF-8
 
 
-def _parse_file(path: Path, shown: str, limits: Limits) -> Iterator[tuple[FileReport, Reading]]:
+def _parse_file(path: Path, shown: str, limits: Limits) -> Iterator[tuple[FileReport, ReportReading]]:
     try:
         if not path.is_file():
             raise Refused("no such file" if not path.exists() else "not a regular file")
@@ -155,12 +155,12 @@ def _parse_file(path: Path, shown: str, limits: Limits) -> Iterator[tuple[FileRe
         yield _unread(path, shown, error)
         return
     if packed is None:
-        yield parse_bytes(data, Reading(shown, sha256(data)))
+        yield parse_bytes(data, ReportReading(shown, sha256(data)))
     else:
         yield from _parse_archive(data, shown, path.name, limits)
 
 
-def _unread(path: Path, shown: str, error: Exception) -> tuple[FileReport, Reading]:
+def _unread(path: Path, shown: str, error: Exception) -> tuple[FileReport, ReportReading]:
     size, digest = 0, ""
     try:
         if path.is_file():
@@ -168,19 +168,19 @@ def _unread(path: Path, shown: str, error: Exception) -> tuple[FileReport, Readi
     except OSError as unreadable:
         error = unreadable
     reason = f"cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-    reading = Reading(shown, digest)
+    reading = ReportReading(shown, digest)
     return FileReport(shown, digest, "refused", None, None, 0, (), reason, size), reading
 
 
 def _parse_archive(
     data: bytes, shown: str, name: str, limits: Limits
-) -> Iterator[tuple[FileReport, Reading]]:
-    whole = Reading(shown, sha256(data))
+) -> Iterator[tuple[FileReport, ReportReading]]:
+    whole = ReportReading(shown, sha256(data))
     try:
         count = 0
         for member in archive.members(data, name, limits):
             count += 1
-            reading = Reading(f"{shown}!{member.name}", sha256(member.data), member.name)
+            reading = ReportReading(f"{shown}!{member.name}", sha256(member.data), member.name)
             if member.refused:
                 yield _report(reading, len(member.data), member.refused), reading
             else:
@@ -194,7 +194,7 @@ def _parse_archive(
         yield _report(whole, len(data), f"internal error while unpacking: {type(error).__name__}"), whole
 
 
-def parse_bytes(data: bytes, reading: Reading) -> tuple[FileReport, Reading]:
+def parse_bytes(data: bytes, reading: ReportReading) -> tuple[FileReport, ReportReading]:
     """Read one report that is no archive, into a fresh `Reading`.
 
     The last resort keeps one bad file from losing its delivery.
@@ -214,7 +214,7 @@ def parse_bytes(data: bytes, reading: Reading) -> tuple[FileReport, Reading]:
     return _report(reading, len(data), reason), reading
 
 
-def _read(data: bytes, reading: Reading) -> None:
+def _read(data: bytes, reading: ReportReading) -> None:
     document = decode.open_document(data)
     for warning in document.warnings:
         reading.warn(warning)
@@ -224,7 +224,7 @@ def _read(data: bytes, reading: Reading) -> None:
         detect.read_json(document.value, reading)
 
 
-def _report(reading: Reading, size: int, reason: str | None) -> FileReport:
+def _report(reading: ReportReading, size: int, reason: str | None) -> FileReport:
     refused = reason is not None
     return FileReport(
         path=reading.path,
@@ -239,7 +239,7 @@ def _report(reading: Reading, size: int, reason: str | None) -> FileReport:
     )
 
 
-def _verdict(reading: Reading, refused: bool) -> Verdict:
+def _verdict(reading: ReportReading, refused: bool) -> FileVerdict:
     if refused:
         return "refused"
     if reading.raw == 0:

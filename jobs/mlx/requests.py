@@ -22,8 +22,8 @@ class AnsweringModel(Request, frozen=True, kw_only=True):
     """
 
     label: str
-    adapters: Path | None
-    sha256: str | None
+    adapters: Path | None = None
+    sha256: str | None = None
 
 
 class AnsweringRequest(Request, frozen=True, kw_only=True):

@@ -27,8 +27,9 @@ from daemon.power import PowerMonitor, PowerReading, reason_to_wait
 from jobs import base_models
 from jobs.children import parent
 from jobs.children.task import Task
-from jobs.evaluation.answering import Exam, Examinee
+from jobs.evaluation.answering import EvaluationRequest
 from jobs.findings.files.limits import limits_of
+from jobs.mlx.requests import AnsweringModel
 from jobs.pipeline import stage1_reuse
 from jobs.pipeline.context import Job, Place, Skip
 from jobs.pipeline.steps import certify, dataset, fuse, parse, train, upload
@@ -112,7 +113,9 @@ def child_of(step: Callable[..., Any], name: str, **options: Any) -> Observe:
 def exam(edge: Edge, settings: Settings) -> Any:
     cases = edge.folder / "cases.jsonl"
     cases.write_text("")
-    return Exam(Path("/base"), [Examinee("base")], cases, Path("/answers")).request(settings)
+    return EvaluationRequest(
+        Path("/base"), [AnsweringModel(label="base")], cases, Path("/answers")
+    ).child_request(settings)
 
 
 def certified(edge: Edge, settings: Settings) -> Any:

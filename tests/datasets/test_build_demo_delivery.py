@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.build import Stage2Request, build_stage2
+from jobs.datasets.build import build_stage2
 from jobs.datasets.examples.drop_reasons import DROP_REASONS
 from jobs.datasets.examples.example import fenced_code, prompt_code
-from jobs.datasets.examples.quality import Pair, judged
+from jobs.datasets.examples.quality import Pair, judge
+from jobs.datasets.request import Stage2Request
 from jobs.findings.files.archive import Limits
 from jobs.findings.parse import parse_paths
 
@@ -53,7 +54,7 @@ def test_every_answer_of_a_delivery_passes_the_gate_and_none_leaks(build: Build)
         _, user, assistant = (message["content"] for message in row["messages"])
         tag = assistant.partition("\n")[0].removeprefix("```") or None
         pair = Pair(prompt_code(user), fenced_code(assistant), tag)
-        assert judged(pair, user, "standard").refusal is None
+        assert judge(pair, user, "standard").refusal is None
     assert "low" not in {row["metadata"]["quality"] for row in rows}
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobs.datasets.build import Source, Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.example import fenced_code, prompt_code
 from jobs.datasets.examples.tokens import TokenCounter
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request
 from jobs.errors import OperatorError
 
 Stage1 = Callable[..., Stage1Request]

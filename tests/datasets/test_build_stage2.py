@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.errors import DeliveryRefused, OperatorError
 
 Stage1 = Callable[..., Stage1Request]

@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from jobs.datasets import cache
-from jobs.datasets.build import Source, Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.fs import files
 
 Stage1 = Callable[..., Stage1Request]

@@ -24,7 +24,8 @@ CHILD = """
 import gc, json, sys, tracemalloc
 from jobs.datasets.examples import redaction
 from jobs.datasets.pool import grouping, near_duplicates, scratch_db
-from jobs.datasets.build import Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
+from jobs.datasets.request import Stage1Request
 near_duplicates.CACHE_KIB = scratch_db.CACHE_KIB = 16
 grouping.SORTED = grouping._BUFFERED = 256
 redaction._REMEMBERED = 10

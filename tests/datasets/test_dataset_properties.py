@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.datasets.build import Source, Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
 from jobs.datasets.examples.example import fenced_code, prompt_code
 from jobs.datasets.examples.tokens import TokenCounter
 from jobs.datasets.parts.leakage import check
+from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.errors import OperatorError
 
 PARTS = ("train", "valid", "test")

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import OperatorError
-from jobs.evaluation.fences import code_blocks, fenced
-from jobs.evaluation.report import Answer, Case, Sample, load_cases, write_results
+from jobs.evaluation.cases import EvaluationCase, ModelAnswer, Sample, load_cases
+from jobs.evaluation.fences import code_blocks, fence_text
+from jobs.evaluation.report import write_results
 
 
 def row(number: int, **metadata: Any) -> dict[str, Any]:
@@ -30,25 +31,28 @@ def write_rows(path: Path, rows: list[Any]) -> Path:
 
 
 @pytest.fixture
-def cases(tmp_path: Path) -> list[Case]:
+def cases(tmp_path: Path) -> list[EvaluationCase]:
     return load_cases(write_rows(tmp_path / "test.jsonl", [row(n, source=f"s{n % 2}") for n in range(4)]))
 
 
 @pytest.fixture
-def answers(cases: list[Case]) -> dict[str, dict[str, Answer]]:
-    copied = {case.id: Answer(code_blocks(case.question)[0], 5) for case in cases}
-    right = {case.id: Answer(case.reference, 6) for case in cases[:3]}
-    return {"base": copied, "stage1": {**right, cases[3].id: Answer("```py\nother()", 9, truncated=True)}}
+def answers(cases: list[EvaluationCase]) -> dict[str, dict[str, ModelAnswer]]:
+    copied = {case.id: ModelAnswer(code_blocks(case.question)[0], 5) for case in cases}
+    right = {case.id: ModelAnswer(case.reference, 6) for case in cases[:3]}
+    return {
+        "base": copied,
+        "stage1": {**right, cases[3].id: ModelAnswer("```py\nother()", 9, truncated=True)},
+    }
 
 
-def test_a_case_is_the_turns_before_the_last_answer(cases: list[Case]) -> None:
+def test_a_case_is_the_turns_before_the_last_answer(cases: list[EvaluationCase]) -> None:
     assert [turn["role"] for turn in cases[0].prompt_messages] == ["system", "user"]
     assert cases[1].reference == "```py\ngood(1)\n```"
     assert cases[1].question == "Fix:\n\n```py\nbad(1)\n```"
     assert cases[1].metadata["source"] == "s1"
 
 
-def test_a_cases_id_depends_on_its_messages_alone(tmp_path: Path, cases: list[Case]) -> None:
+def test_a_cases_id_depends_on_its_messages_alone(tmp_path: Path, cases: list[EvaluationCase]) -> None:
     backwards = write_rows(tmp_path / "other.jsonl", [row(n, source="else") for n in reversed(range(4))])
     assert [case.id for case in reversed(load_cases(backwards))] == [case.id for case in cases]
     assert len({case.id for case in cases}) == 4
@@ -74,11 +78,11 @@ def test_a_row_that_is_no_example_is_named(tmp_path: Path, broken: Any) -> None:
 @pytest.mark.parametrize("unsafe", ["../x", "a/b", "", ".", "a" * 65, "x\n"])
 def test_an_id_that_could_not_name_a_file_is_refused(unsafe: str) -> None:
     with pytest.raises(ValueError, match="names a file"):
-        Case(unsafe, [], "")
+        EvaluationCase(unsafe, [], "")
 
 
 def test_the_results_file_holds_the_main_models_figures_and_every_models(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     results = write_results(tmp_path / "evaluation", cases, answers, main="stage1")
     assert json.loads((tmp_path / "evaluation" / "evaluation_results.json").read_text()) == results
@@ -94,7 +98,7 @@ def test_the_results_file_holds_the_main_models_figures_and_every_models(
 
 
 def test_each_case_has_a_page_with_prompt_reference_and_answers(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     results = write_results(tmp_path, cases, answers, main="stage1")
     for case, detail in zip(cases, results["detailed_results"], strict=True):
@@ -106,11 +110,11 @@ def test_each_case_has_a_page_with_prompt_reference_and_answers(
 
 @given(st.text(alphabet="`~\n #<x", max_size=40))
 def test_no_text_breaks_out_of_its_fence(text: str) -> None:
-    assert code_blocks(f"{fenced(text)}\n\n# a heading\n\n{fenced('next')}") == [text, "next"]
+    assert code_blocks(f"{fence_text(text)}\n\n# a heading\n\n{fence_text('next')}") == [text, "next"]
 
 
 def test_a_case_without_an_answer_is_counted_and_not_judged(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     del answers["stage1"][cases[0].id]
     results = write_results(tmp_path, cases, answers, main="stage1")
@@ -120,7 +124,7 @@ def test_a_case_without_an_answer_is_counted_and_not_judged(
 
 
 def test_a_new_evaluation_leaves_no_page_of_the_old_one_and_other_folders_alone(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     (tmp_path / "retention").mkdir()
     (tmp_path / ".model_evaluation.dead.tmp").mkdir()
@@ -135,7 +139,7 @@ def test_a_new_evaluation_leaves_no_page_of_the_old_one_and_other_folders_alone(
 
 
 def test_a_sampled_evaluation_says_of_how_many_and_with_which_seed(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     results = write_results(tmp_path, cases, answers, "stage1", Sample(cases=4, all_cases=900, seed=42))
     assert results["sample"] == {"cases": 4, "all_cases": 900, "seed": 42}
@@ -145,7 +149,7 @@ def test_a_sampled_evaluation_says_of_how_many_and_with_which_seed(
 
 
 def test_what_is_not_measured_is_null_and_says_why(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     results = write_results(tmp_path, cases, answers, main="stage1")
     for name, reason in results["not_measured"].items():
@@ -160,7 +164,7 @@ def test_no_cases_give_no_scores(tmp_path: Path) -> None:
 
 
 def test_answers_of_another_test_part_are_a_mistake(
-    tmp_path: Path, cases: list[Case], answers: dict[str, dict[str, Answer]]
+    tmp_path: Path, cases: list[EvaluationCase], answers: dict[str, dict[str, ModelAnswer]]
 ) -> None:
     with pytest.raises(ValueError, match="not in this test part"):
         write_results(tmp_path, cases[1:], answers, main="stage1")

@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.evaluation.bleu import bleu4
-from jobs.evaluation.cases import Answer, Case
-from jobs.evaluation.fences import code_blocks, fenced
+from jobs.evaluation.cases import EvaluationCase, ModelAnswer
+from jobs.evaluation.fences import code_blocks, fence_text
 from jobs.evaluation.metrics import (
-    Verdict,
+    AnswerScores,
     aggregate,
     breakdown,
     copies_vulnerable,
     edit_similarity,
     exact_match,
     extract_code,
-    judge,
     normalised_match,
     parses,
+    score_answer,
     wilson_interval,
 )
 from jobs.evaluation.normalise import normalise
@@ -28,7 +28,7 @@ code_like = st.text(alphabet="ab `~\n\r\t#/*'\"-", max_size=60)
 counts = st.integers(0, 5000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
 
-def verdict(exact: bool = False, **changes: object) -> Verdict:
+def verdict(exact: bool = False, **changes: object) -> AnswerScores:
     fields: dict[str, object] = {
         "exact": exact,
         "normalised": exact,
@@ -40,12 +40,12 @@ def verdict(exact: bool = False, **changes: object) -> Verdict:
         "finished": True,
         "tokens": 10,
     }
-    return Verdict(**{**fields, **changes})  # type: ignore[arg-type]
+    return AnswerScores(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 @given(code_like | texts, st.sampled_from(["", "python", "c++"]))
 def test_any_code_put_in_a_fence_is_found_again_unchanged(code: str, info: str) -> None:
-    assert extract_code(f"Here it is:\n\n{fenced(code, info)}\n\nDone.") == code
+    assert extract_code(f"Here it is:\n\n{fence_text(code, info)}\n\nDone.") == code
 
 
 @given(code_like | texts)
@@ -95,8 +95,8 @@ def test_prose_around_the_code_and_newlines_after_it_do_not_count() -> None:
 def test_comments_blank_lines_and_white_space_do_not_count_in_a_normalised_match(
     language: str | None, one: str, other: str
 ) -> None:
-    assert normalised_match(fenced(one), fenced(other), language)
-    assert not exact_match(fenced(one), fenced(other))
+    assert normalised_match(fence_text(one), fence_text(other), language)
+    assert not exact_match(fence_text(one), fence_text(other))
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_comments_blank_lines_and_white_space_do_not_count_in_a_normalised_match
     ],
 )
 def test_what_only_looks_like_a_comment_or_white_space_counts(language: str, one: str, other: str) -> None:
-    assert not normalised_match(fenced(one), fenced(other), language)
+    assert not normalised_match(fence_text(one), fence_text(other), language)
 
 
 @given(code_like, st.sampled_from(["python", "java", "php", "bash", "html", "unknown", None]))
 def test_an_exact_match_is_always_a_normalised_match(code: str, language: str | None) -> None:
-    assert normalised_match(fenced(code), fenced(code), language)
+    assert normalised_match(fence_text(code), fence_text(code), language)
 
 
 @given(code_like, st.sampled_from(["xml", "unknown", None]))
@@ -130,28 +130,28 @@ def test_folding_white_space_again_changes_nothing(code: str, language: str | No
 
 @given(code_like | texts, code_like | texts)
 def test_similarity_lies_between_0_and_1_and_is_1_for_the_same(one: str, other: str) -> None:
-    assert 0.0 <= edit_similarity(fenced(one), fenced(other)) <= 1.0
-    assert edit_similarity(fenced(one), fenced(one)) == 1.0
+    assert 0.0 <= edit_similarity(fence_text(one), fence_text(other)) <= 1.0
+    assert edit_similarity(fence_text(one), fence_text(one)) == 1.0
 
 
 def test_a_small_edit_is_more_similar_than_another_program() -> None:
-    reference = fenced("if (user != null && user.id == id) { return load(id); }")
-    near = edit_similarity(fenced("if (user.id == id) { return load(id); }"), reference)
+    reference = fence_text("if (user != null && user.id == id) { return load(id); }")
+    near = edit_similarity(fence_text("if (user.id == id) { return load(id); }"), reference)
     assert near > 0.8
-    assert edit_similarity(fenced("print(1)"), reference) < 0.3
+    assert edit_similarity(fence_text("print(1)"), reference) < 0.3
 
 
 def test_copying_the_vulnerable_code_is_recognised() -> None:
-    prompt = f"CWE-79. Fix this:\n\n{fenced('show(raw)', 'js')}"
+    prompt = f"CWE-79. Fix this:\n\n{fence_text('show(raw)', 'js')}"
     assert copies_vulnerable("```js\nshow(raw)\n```", prompt) is True
     assert copies_vulnerable("```js\nshow(escape(raw))\n```", prompt) is False
     assert copies_vulnerable("```js\nshow(raw)\n```", "no code here") is None
 
 
 def test_a_judged_answer_speaks_the_language_of_its_case() -> None:
-    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": fenced("a(b)")}]
-    case = Case("c1", turns, fenced("a(c)"), {"language": "python"})
-    judged = judge(case, Answer(fenced("a(c)  # safe"), tokens=7, truncated=True))
+    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": fence_text("a(b)")}]
+    case = EvaluationCase("c1", turns, fence_text("a(c)"), {"language": "python"})
+    judged = score_answer(case, ModelAnswer(fence_text("a(c)  # safe"), tokens=7, truncated=True))
     assert (judged.exact, judged.normalised, judged.copied) == (False, True, False)
     assert (judged.truncated, judged.finished, judged.tokens) == (True, None, 7)
 
@@ -202,7 +202,7 @@ def test_what_was_not_told_is_left_out_of_its_mean() -> None:
 
 
 def test_scores_are_broken_down_by_what_is_known_of_the_cases() -> None:
-    judged: list[tuple[dict[str, object], Verdict]] = [
+    judged: list[tuple[dict[str, object], AnswerScores]] = [
         ({"source": "crossvul", "cwe_id": "CWE-79"}, verdict(True)),
         ({"source": "crossvul", "cwe_id": None}, verdict()),
         ({"source": "cvefixes", "cwe_id": ["CWE-79", "CWE-89"]}, verdict()),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.evaluation.code_readers import LANGUAGES, Span, find_here_documents, read_with_lexer
-from jobs.evaluation.fences import fenced
+from jobs.evaluation.fences import fence_text
 from jobs.evaluation.metrics import exact_match, normalised_match
 from jobs.evaluation.normalise import normalise
 
@@ -52,8 +52,8 @@ nasty = st.lists(st.sampled_from([*SIGNS, " ", "  ", "\n", "\t", "\r", "\u2028"]
     ],
 )
 def test_the_four_pairs_that_patterns_alone_took_for_equal(language: str, one: str, other: str) -> None:
-    assert not normalised_match(fenced(one), fenced(other), language)
-    assert not exact_match(fenced(one), fenced(other))
+    assert not normalised_match(fence_text(one), fence_text(other), language)
+    assert not exact_match(fence_text(one), fence_text(other))
 
 
 @given(nasty, st.sampled_from(sorted(LANGUAGES)))

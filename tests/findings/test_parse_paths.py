@@ -16,7 +16,7 @@ from jobs.findings.model.finding import Finding
 from jobs.findings.model.refusals import Refused
 from jobs.findings.parse import Limits, Parsed, parse_paths
 from jobs.findings.scanners import detect
-from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.reading import ReportReading
 from jobs.findings.scanners.registry import KNOWN_TOOLS
 
 Parse = Callable[..., Parsed]
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, limits: L
 def test_a_bug_of_ours_refuses_one_file_and_is_logged(
     parse: Parse, reports: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(root: Any, reading: Reading) -> None:
+    def broken(root: Any, reading: ReportReading) -> None:
         raise ZeroDivisionError("ours")
 
     monkeypatch.setattr(detect, "read_xml", broken)
@@ -123,7 +123,7 @@ def test_values_of_wrong_types_never_raise(data: st.DataObject, chance: Any, jun
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     name = data.draw(st.sampled_from([name for name in module.REPORTS if name != "zap.xml"]))
-    reading = Reading("x", "0" * 64)
+    reading = ReportReading("x", "0" * 64)
     with contextlib.suppress(Refused):
         detect.read_json(_swapped(json.loads(module.REPORTS[name]), chance, junk), reading)
     merged = [finding.to_json() for finding in merge(reading.findings, KNOWN_TOOLS)]

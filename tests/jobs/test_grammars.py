@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tree_sitter import Language
 
-from jobs.datasets.examples.languages import language_named, language_of_path
+from jobs.datasets.examples.languages import language_of_name, language_of_path
 from jobs.datasets.public.enclosing import finder
 from jobs.findings.source import enclosing
 from jobs.grammars import GRAMMARS, Grammar, grammar_of_path
@@ -126,7 +126,7 @@ def test_findings_and_training_data_find_the_same_definition(
     language: str, name: str, code: str, kind: str, found: str, first: int, last: int
 ) -> None:
     line = 1 + next(number for number, text in enumerate(code.split("\n")) if "HERE" in text)
-    context = enclosing.enclosing(enclosing.Source(name, code.encode()), line, line)
+    context = enclosing.enclosing(enclosing.SourceFile(name, code.encode()), line, line)
     assert context is not None
     assert (context.kind, context.name, context.start_line, context.end_line) == (kind, found, first, last)
     around = finder(code, language)
@@ -136,7 +136,7 @@ def test_findings_and_training_data_find_the_same_definition(
 
 def test_a_finding_over_a_decorated_function_is_in_that_function() -> None:
     code = "class A:\n    @route('/x')\n    def show(self):\n        return 1\n\n    key = 1\n"
-    context = enclosing.enclosing(enclosing.Source("a.py", code.encode()), 2, 4)
+    context = enclosing.enclosing(enclosing.SourceFile("a.py", code.encode()), 2, 4)
     assert context is not None
     assert (context.kind, context.name, context.start_line, context.end_line) == ("function", "show", 2, 4)
 
@@ -146,14 +146,14 @@ def test_a_constructor_without_a_name_is_a_definition_where_no_name_is_needed() 
     around = finder(code, "kotlin")
     assert around is not None
     assert around(3, 3) == (2, 4)
-    context = enclosing.enclosing(enclosing.Source("a.kt", code.encode()), 3, 3)
+    context = enclosing.enclosing(enclosing.SourceFile("a.kt", code.encode()), 3, 3)
     assert context is not None
     assert (context.kind, context.name) == ("class", "A")
 
 
 def test_a_function_value_is_a_finding_s_context_and_no_window_of_training_data() -> None:
     code = "function out() {\n  const sign = (x) => {\n    go(x);\n  };\n}\n"
-    context = enclosing.enclosing(enclosing.Source("a.js", code.encode()), 3, 3)
+    context = enclosing.enclosing(enclosing.SourceFile("a.js", code.encode()), 3, 3)
     assert context is not None
     assert (context.kind, context.name, context.start_line) == ("function", "sign", 2)
     around = finder(code, "javascript")
@@ -167,7 +167,7 @@ def test_a_block_is_a_definition_in_terraform_alone() -> None:
     assert around is not None
     assert around(2, 2) == (1, 3)
     # It has no name of its own, so a finding there keeps to its lines.
-    assert enclosing.enclosing(enclosing.Source("a.tf", terraform.encode()), 2, 2) is None
+    assert enclosing.enclosing(enclosing.SourceFile("a.tf", terraform.encode()), 2, 2) is None
     java = finder("class A {\n  void f() {\n    {\n      go();\n    }\n  }\n}\n", "java")
     assert java is not None
     assert java(4, 4) == (2, 6)
@@ -209,7 +209,7 @@ def test_files_without_a_grammar_still_have_a_language() -> None:
         "dockerfile",
         None,
     ]
-    assert [language_named(name) for name in ("C++", "Golang", "Terraform", "Perl", "unknown")] == [
+    assert [language_of_name(name) for name in ("C++", "Golang", "Terraform", "Perl", "unknown")] == [
         "cpp",
         "go",
         "hcl",

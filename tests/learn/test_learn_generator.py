@@ -25,11 +25,12 @@ from benchmarks.learn.wording import wording_rows
 from config.load import load
 from daemon.demo.crossvul_sample import crossvul_rows as demo_crossvul
 from daemon.demo.cvefixes_sample import COLUMNS
-from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
 from jobs.datasets.examples.example import SYSTEM
 from jobs.datasets.examples.syntax import faults
 from jobs.datasets.fixes.render import refusal_of
 from jobs.datasets.public.source import Source
+from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.findings.files.archive import Limits
 from jobs.findings.parse import Parsed, parse_paths
 from jobs.fs.files import read_jsonl, write_json, write_jsonl

@@ -18,11 +18,16 @@ from jobs import base_models
 from jobs.children import parent
 from jobs.children.task import DeviceBusy, Task
 from jobs.errors import NotFoundError, OperatorError
-from jobs.evaluation.answering import MODULE, Answered, Exam, Examinee, sit
+from jobs.evaluation.answering import (
+    MODULE,
+    EvaluationAnswers,
+    EvaluationRequest,
+    run_evaluation,
+)
 from jobs.evaluation.cases import load_cases
 from jobs.evaluation.report import RESULTS_NAME, write_results
 from jobs.fs import files
-from jobs.mlx.requests import AnsweringRequest
+from jobs.mlx.requests import AnsweringModel, AnsweringRequest
 from jobs.registry.catalogue import find_model
 
 COLUMNS = ("model", "cases", "exact", "95 %", "normalised", "similarity", "BLEU-4", "parses", "copied", "cut")
@@ -34,12 +39,12 @@ class Candidates:
     """Who is asked: a model's folder, and what is put on it."""
 
     model: Path
-    examinees: tuple[Examinee, ...]
+    models: tuple[AnsweringModel, ...]
 
     @property
     def main(self) -> str:
         """The one whose figures stand at the top: the last, which was trained longest."""
-        return self.examinees[-1].label
+        return self.models[-1].label
 
 
 @app.command()
@@ -62,9 +67,11 @@ def evaluate(
         raise OperatorError(f"{data} holds no examples, so there is nothing to measure.")
     candidates = _candidates(cli, target)
     home = _home(cli, candidates, data)
-    exam = Exam(candidates.model, candidates.examinees, data.absolute(), home / "child" / "answers.jsonl")
+    asked = EvaluationRequest(
+        candidates.model, candidates.models, data.absolute(), home / "child" / "answers.jsonl"
+    )
     try:
-        answered = sit(exam, settings, lambda request: _drive(cli, home, request))
+        answered = run_evaluation(asked, settings, lambda request: _drive(cli, home, request))
     except DeviceBusy as busy:
         terminal.note(f"sectune: the device is taken by {busy.holder}.")
         terminal.note("  Call this again when it is free: sectune status")
@@ -99,14 +106,18 @@ def _candidates(cli: CliContext, target: str) -> Candidates:
 
 def _one_model(folder: Path) -> Candidates:
     model = base_models.locate(folder.parent, folder.name)
-    return Candidates(model, (Examinee("model", sha256=base_models.digest(model)),))
+    return Candidates(model, (AnsweringModel(label="model", sha256=base_models.digest(model)),))
 
 
 def _of_run(cli: CliContext, target: str) -> Candidates:
     run = cli.store.open(target)
     stages = [(number, run.folder.stage(number)) for number in (1, 2)]
     trained = tuple(
-        Examinee(f"stage{number}", folder.adapters, files.sha256_file(folder.adapter_file))
+        AnsweringModel(
+            label=f"stage{number}",
+            adapters=folder.adapters,
+            sha256=files.sha256_file(folder.adapter_file),
+        )
         for number, folder in stages
         if folder.adapter_file.is_file()
     )
@@ -116,12 +127,12 @@ def _of_run(cli: CliContext, target: str) -> Candidates:
         )
     models = cli.settings.paths.models_dir
     base = base_models.locate(models / "base", run.settings().base_model.name)
-    return Candidates(base, (Examinee("base"), *trained))
+    return Candidates(base, (AnsweringModel(label="base"), *trained))
 
 
 def _home(cli: CliContext, candidates: Candidates, data: Path) -> Path:
     """One folder for the same models and the same file, so that a second call finds the first's answers."""
-    facts = [str(candidates.model), [each.sha256 for each in candidates.examinees], files.sha256_file(data)]
+    facts = [str(candidates.model), [each.sha256 for each in candidates.models], files.sha256_file(data)]
     return cli.files.evaluations / files.sha256_json(facts)[:16]
 
 
@@ -151,7 +162,7 @@ def _show_progress(facts: dict[str, Any]) -> None:
         sys.stderr.flush()
 
 
-def _results(home: Path, answered: Answered, main: str) -> dict[str, Any]:
+def _results(home: Path, answered: EvaluationAnswers, main: str) -> dict[str, Any]:
     return write_results(home / "evaluation", answered.cases, answered.answers, main, answered.sample)
 
 

@@ -193,7 +193,7 @@ def groups_of_file(file: FileDiff, context: int) -> list[ChangeGroup]:
     """The change groups of one file of a diff, in the order of its lines."""
     found: list[ChangeGroup] = []
     for hunk in file.hunks:
-        found += _grouped(hunk.lines, hunk.start_line, context, hunk.section[:_SECTION_LIMIT] or None)
+        found += _group_changes(hunk.lines, hunk.start_line, context, hunk.section[:_SECTION_LIMIT] or None)
     return found
 
 
@@ -209,12 +209,12 @@ def groups_of_pair(before: str, after: str, context: int, around: Around | None 
     Raises:
         TooDifferent: The files are too large and too different to be compared.
     """
-    body = _compared(code_lines(before), code_lines(after))
-    groups = _grouped(body, 1, context, None)
-    return groups if around is None else [_widened(group, body, around) for group in groups]
+    body = _compare(code_lines(before), code_lines(after))
+    groups = _group_changes(body, 1, context, None)
+    return groups if around is None else [_widen(group, body, around) for group in groups]
 
 
-def _widened(group: ChangeGroup, body: list[str], around: Around) -> ChangeGroup:
+def _widen(group: ChangeGroup, body: list[str], around: Around) -> ChangeGroup:
     """The group with the definition around it, unless that holds another group's change as well.
 
     With two changes in one definition, each would show the other half done.
@@ -236,7 +236,7 @@ def _widened(group: ChangeGroup, body: list[str], around: Around) -> ChangeGroup
     return replace(group, definition=_window(body[begin:end], found[0]))
 
 
-def _compared(old: list[str], new: list[str]) -> list[str]:
+def _compare(old: list[str], new: list[str]) -> list[str]:
     """The whole file as one diff body; equal heads and tails are set aside first, for speed."""
     shorter = min(len(old), len(new))
     head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
@@ -255,7 +255,9 @@ def _compared(old: list[str], new: list[str]) -> list[str]:
     return body + [CONTEXT + line for line in old[len(old) - tail :]]
 
 
-def _grouped(body: list[str], start_line: int, context: int, enclosing: str | None) -> list[ChangeGroup]:
+def _group_changes(
+    body: list[str], start_line: int, context: int, enclosing: str | None
+) -> list[ChangeGroup]:
     """Cut a diff body where more than twice `context` unchanged lines lie between two changes."""
     spans: list[tuple[int, int]] = []
     for index, line in enumerate(body):

@@ -100,7 +100,7 @@ def prompt_text(task: str, facts: dict[str, str | None], fenced: str) -> str:
     return "\n".join(lines)
 
 
-def shortened(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
+def shorten(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
     """Prose on one line, ended after a whole sentence (else a whole word) where it is longer than `limit`."""
     line = " ".join(text.split())
     if len(line) <= limit:

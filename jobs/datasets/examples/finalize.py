@@ -1,4 +1,4 @@
-"""Finishing: what every example goes through last, in both stages: redaction, and its length again."""
+"""Finalizing: what every example goes through last, in both stages: redaction, and its length again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.datasets.examples.tokens import TokenCounter
 _PLACEHOLDER = re.compile(rf"{MARK}\w+")
 
 
-class Finish:
+class Finalizer:
     """Redacts an example; one that held a secret is measured again, since a placeholder has its own length.
 
     Args:
@@ -24,18 +24,18 @@ class Finish:
         self._counter = counter
         self._limit = max_seq_length
 
-    def finished(self, example: Example, tokens: int) -> tuple[Example, int] | str:
+    def finalize(self, example: Example, tokens: int) -> tuple[Example, int] | str:
         """The example as it may be written and its length in tokens, or the reason why it may not."""
-        clean = self.redactor.cleaned(example)
+        clean = self.redactor.clean(example)
         if clean is example:
             return example, tokens
         asked = set(_PLACEHOLDER.findall(clean.prompt))
         if not asked.issuperset(_PLACEHOLDER.findall(clean.answer)):
             return "secret_only_in_answer"
-        tokens = self.fitting(clean) or 0
+        tokens = self.length_if_fitting(clean) or 0
         return (clean, tokens) if tokens else "too_long"
 
-    def fitting(self, example: Example) -> int | None:
+    def length_if_fitting(self, example: Example) -> int | None:
         """The example's length in tokens; None where it does not fit."""
         tokens = self._counter.total(example.messages)
         return tokens if tokens <= self._limit else None

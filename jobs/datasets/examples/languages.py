@@ -50,7 +50,7 @@ def language_of_path(path: str) -> str | None:
     return _FILE_NAMES.get(name) or _SUFFIXES.get(pure.suffix.lower())
 
 
-def language_named(name: str) -> str | None:
+def language_of_name(name: str) -> str | None:
     """A source's own word for a language ("PHP", "c++") as the tag we use; None where it says nothing."""
     lower = name.strip().lower()
     if lower in _UNKNOWN:

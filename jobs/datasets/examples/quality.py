@@ -54,7 +54,7 @@ def answer_refusal(after: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class QualityVerdict:
     """What the gate says: a reason of `drop_reasons.DROP_REASONS`, else the quality."""
 
     refusal: str | None
@@ -79,7 +79,7 @@ class Pair:
     is_whole: bool = False
 
 
-def judged(pair: Pair, prompt: str, claimed: Quality) -> Verdict:
+def judge(pair: Pair, prompt: str, claimed: Quality) -> QualityVerdict:
     """Whether a fix may be learned, and how good it is.
 
     Args:
@@ -87,15 +87,15 @@ def judged(pair: Pair, prompt: str, claimed: Quality) -> Verdict:
         prompt: The user's turn, which holds `before` in its last fence.
         claimed: The quality by the fix's origin; "high" only holds for code that is seen to parse.
     """
-    refused = window_refusal(pair.before, pair.after) or restated(prompt, pair)
+    refused = window_refusal(pair.before, pair.after) or find_restatement(prompt, pair)
     if refused is not None:
-        return Verdict(refused)
+        return QualityVerdict(refused)
     found = faults(pair.after, pair.tag)
     if found is None:
-        return Verdict(None, "standard" if claimed == "high" else claimed)
+        return QualityVerdict(None, "standard" if claimed == "high" else claimed)
     if found > (0 if pair.is_whole else faults(pair.before, pair.tag) or 0):
-        return Verdict("fix_does_not_parse")
-    return Verdict(None, "standard" if claimed == "high" and found else claimed)
+        return QualityVerdict("fix_does_not_parse")
+    return QualityVerdict(None, "standard" if claimed == "high" and found else claimed)
 
 
 # A shorter line of a prompt ("Language: php") may stand in code by chance.
@@ -103,7 +103,7 @@ _PROSE = 24
 _MEANT_FOR_CODE = "Required: "  # says what the fix must say
 
 
-def restated(prompt: str, pair: Pair) -> str | None:
+def find_restatement(prompt: str, pair: Pair) -> str | None:
     """ "restates_prompt" where the fix brings a line of the prompt's prose with it."""
     prose = prompt.partition("\n\n```")[0].split("\n")
     lines = [line for line in prose if not line.startswith(_MEANT_FOR_CODE)]

@@ -82,14 +82,14 @@ class Redactor:
         self._examples = 0
         self._known_clean: set[str] = set()
 
-    def cleaned(self, example: Example) -> Example:
+    def clean(self, example: Example) -> Example:
         """The example without secrets; the very same object where there was none.
 
         A secret that stands in the prompt and in the answer gets one placeholder, so that the answer stays
         determined by its prompt.
         """
         turns = [message["content"] for message in example.messages]
-        texts, kinds = redacted(turns, example.metadata.get("language"))
+        texts, kinds = redact(turns, example.metadata.get("language"))
         facts, more = self._clean_facts(example.metadata)
         if not kinds and not more:
             return example
@@ -106,7 +106,7 @@ class Redactor:
         for name, value in metadata.items():
             if not isinstance(value, str) or value in self._known_clean:
                 continue
-            (facts[name],), found = redacted([value], None)
+            (facts[name],), found = redact([value], None)
             kinds += found
             if not found and len(self._known_clean) < _REMEMBERED:
                 self._known_clean.add(value)
@@ -117,7 +117,7 @@ class Redactor:
         return {"examples": self._examples, "by_kind": dict(sorted(self._kinds.items()))}
 
 
-def redacted(texts: list[str], language: str | None) -> tuple[list[str], Counter[str]]:
+def redact(texts: list[str], language: str | None) -> tuple[list[str], Counter[str]]:
     """Texts that belong together, without secrets.
 
     Args:
@@ -130,24 +130,24 @@ def redacted(texts: list[str], language: str | None) -> tuple[list[str], Counter
     named: dict[str, str] = {}
     kinds: Counter[str] = Counter()
     # What a first pass hides (patterns that overlap) the next one finds; each leaves less to find.
-    while found := _distinct(texts, language):
+    while found := _find_distinct(texts, language):
         for secret, kind in found.items():
             kinds[kind] += 1
             named[secret] = f"{MARK}{kind.upper()}_{kinds[kind]}"
-        texts = [_replaced(text, found, named) for text in texts]
+        texts = [_replace(text, found, named) for text in texts]
     return texts, kinds
 
 
-def _distinct(texts: list[str], language: str | None) -> dict[str, str]:
+def _find_distinct(texts: list[str], language: str | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
-        for secret, kind in _found(text, language):
+        for secret, kind in _find_secrets(text, language):
             if secret and MARK not in secret:
                 found.setdefault(secret, kind)
     return found
 
 
-def _replaced(text: str, found: dict[str, str], named: dict[str, str]) -> str:
+def _replace(text: str, found: dict[str, str], named: dict[str, str]) -> str:
     for secret in sorted(found, key=lambda each: (-len(each), each)):
         if found[secret] in _WORDS:  # a short password may be a part of other words
             text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", named[secret], text)
@@ -156,7 +156,7 @@ def _replaced(text: str, found: dict[str, str], named: dict[str, str]) -> str:
     return text
 
 
-def _found(text: str, language: str | None) -> Iterator[tuple[str, str]]:
+def _find_secrets(text: str, language: str | None) -> Iterator[tuple[str, str]]:
     for run in _key_material(text):
         yield run, "private_key_line"
     for kind, patterns, check in _vendor_patterns():

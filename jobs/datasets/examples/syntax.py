@@ -95,14 +95,14 @@ def _properties(text: str) -> int:
 
 
 def _requirements(text: str) -> int:
-    return _unmatched(text, _REQUIREMENT)
+    return _count_unmatched(text, _REQUIREMENT)
 
 
 def _go_module(text: str) -> int:
-    return _unmatched(text, _GO_MODULE) + abs(text.count("(") - text.count(")"))
+    return _count_unmatched(text, _GO_MODULE) + abs(text.count("(") - text.count(")"))
 
 
-def _unmatched(text: str, pattern: re.Pattern[str]) -> int:
+def _count_unmatched(text: str, pattern: re.Pattern[str]) -> int:
     lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.split("\n")]
     return sum(1 for line in lines if line and not pattern.fullmatch(line))
 
@@ -117,11 +117,11 @@ def _dockerfile(text: str) -> int:
         count += word.upper() not in _DOCKER or not rest.strip()
         here = _HERE_DOCUMENT.search(bare) if word.upper() in {"RUN", "COPY"} else None
         end = here[1] if here else None
-        count += not _continued(bare, end, lines)
+        count += not _skip_continuation(bare, end, lines)
     return count
 
 
-def _continued(line: str, end: str | None, lines: Any) -> bool:
+def _skip_continuation(line: str, end: str | None, lines: Any) -> bool:
     """Skip what belongs to an instruction; False where the text ends in the middle of it."""
     while line.endswith("\\") or line.startswith("#"):
         line = next(lines, "").strip()

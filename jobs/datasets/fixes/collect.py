@@ -1,4 +1,4 @@
-"""Gathering for stage 2: a delivery's findings become distinct examples; every drop is counted."""
+"""Collecting for stage 2: a delivery's findings become distinct examples; every drop is counted."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from jobs.datasets.examples.drop_reasons import Drops, total_drops
 from jobs.datasets.examples.example import Example
+from jobs.datasets.examples.progress import EVERY, Report
 from jobs.datasets.fixes.render import SOURCES_OF_FIXES, FindingRenderer
 from jobs.datasets.pool.example_store import ExamplePool, text_digest
-from jobs.datasets.public.collect import EVERY, Report
 from jobs.errors import OperatorError
 from jobs.findings.model.finding import Finding
 from jobs.fs import files
@@ -18,7 +18,7 @@ from jobs.fs import files
 _UNKNOWN_TOOL = "unknown"
 
 
-class FindingGathering:
+class FindingCollector:
     """Reads findings into a pool.
 
     Args:
@@ -94,6 +94,6 @@ class FindingGathering:
         """Examples by the provenance of their fix, best first."""
         return {name: self._provenances[name] for name in SOURCES_OF_FIXES if self._provenances[name]}
 
-    def dropped(self) -> dict[str, int]:
+    def drops_by_reason(self) -> dict[str, int]:
         """Drops by reason, of all tools together."""
         return total_drops([drops.to_json() for drops in self._drops.values()])

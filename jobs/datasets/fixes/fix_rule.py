@@ -1,4 +1,4 @@
-"""A remedy: what a scanner's check requires of the code, in words, and the edit that makes it so."""
+"""A fix rule: what a scanner's check requires of the code, in words, and the edit that makes it so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
+class FixRule:
     """The true fix of one check.
 
     Args:

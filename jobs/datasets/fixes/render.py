@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from jobs.datasets.examples.example import ADVICE_SYSTEM, SYSTEM, Example, conversation
 from jobs.datasets.fixes import samples
-from jobs.datasets.fixes.checkov.rules import remedy_of
-from jobs.datasets.fixes.samples import Draft, Offers, rule_name
-from jobs.datasets.fixes.zap.alerts import rule_of
+from jobs.datasets.fixes.checkov.rules import fix_rule_of
+from jobs.datasets.fixes.samples import FixSample, Offers, rule_name
+from jobs.datasets.fixes.zap.alerts import alert_rule_of
 from jobs.findings.model.finding import PROVENANCES, TRAINABLE, Finding
 
 if TYPE_CHECKING:  # the daemon asks `refusal_of`, and must not meet a tokenizer
@@ -40,18 +40,18 @@ def refusal_of(finding: Finding, include_advice: bool = False) -> str | None:
 
     Needs no tokenizer, so that a delivery nothing can be learned from is refused before any training.
     """
-    offered = _offered(finding, include_advice)
+    offered = _find_offers(finding, include_advice)
     return offered if isinstance(offered, str) else None
 
 
-def _offered(finding: Finding, include_advice: bool) -> tuple[Offers, str] | str:
+def _find_offers(finding: Finding, include_advice: bool) -> tuple[Offers, str] | str:
     refused = finding_refusal(finding)
     if refused == "advice_only" and include_advice:
-        provenance, offers = "advice", samples.advice(finding)
+        provenance, offers = "advice", samples.advice_samples(finding)
     elif refused is not None:
         return refused
     else:
-        provenance, offers = _fixed(finding)
+        provenance, offers = _offers_of_fix(finding)
     return offers if isinstance(offers, str) else (offers, provenance)
 
 
@@ -78,40 +78,42 @@ class FindingRenderer:
 
         An alert of a dynamic scan gives one for each framework, every other finding one.
         """
-        offered = _offered(finding, self._include_advice)
+        offered = _find_offers(finding, self._include_advice)
         if isinstance(offered, str):
             return offered
         offers, provenance = offered
         fitting = [self._fitting(finding, forms, provenance) for forms in offers]
         return [each for each in fitting if each is not None] or "too_long"
 
-    def _fitting(self, finding: Finding, forms: list[Draft], provenance: str) -> tuple[Example, int] | None:
-        for draft in forms:
-            example = self._example(finding, draft, provenance)
+    def _fitting(
+        self, finding: Finding, forms: list[FixSample], provenance: str
+    ) -> tuple[Example, int] | None:
+        for sample in forms:
+            example = self._example(finding, sample, provenance)
             tokens = self._counter.total(example.messages)
             if tokens <= self._limit:
                 return example, tokens
         return None
 
-    def _example(self, finding: Finding, draft: Draft, provenance: str) -> Example:
+    def _example(self, finding: Finding, sample: FixSample, provenance: str) -> Example:
         system = ADVICE_SYSTEM if provenance == "advice" else SYSTEM
         return Example(
-            conversation(draft.prompt, draft.answer, system),
+            conversation(sample.prompt, sample.answer, system),
             {
                 "source": self._source,
-                "quality": draft.quality,
+                "quality": sample.quality,
                 "cwe_id": finding.cwes[0] if finding.cwes else None,
                 "cwe_ids": list(finding.cwes),
-                "language": draft.language,
+                "language": sample.language,
                 "chat_template": self._counter.template_name,
-                "groups": list(draft.groups),
+                "groups": list(sample.groups),
                 "provenance": provenance,
                 "attribution": ATTRIBUTION,
                 "tool": finding.tool,
                 "rule": rule_name(finding.rule),
                 "severity": finding.severity.level,
                 "finding": finding.fingerprint,
-                **draft.facts,
+                **sample.facts,
             },
         )
 
@@ -131,7 +133,7 @@ def finding_refusal(finding: Finding) -> str | None:
         return "suppressed"
     if _SECRET_RULE.search(finding.rule) or not _SECRET_CWES.isdisjoint(finding.cwes):
         return "secret"
-    if remedy_of(finding) or rule_of(finding):
+    if fix_rule_of(finding) or alert_rule_of(finding):
         return None
     if finding.fix.provenance not in TRAINABLE:
         return _WITHOUT_FIX[finding.fix.provenance]
@@ -140,12 +142,12 @@ def finding_refusal(finding: Finding) -> str | None:
     return None
 
 
-def _fixed(finding: Finding) -> tuple[str, Offers | str]:
+def _offers_of_fix(finding: Finding) -> tuple[str, Offers | str]:
     """Where the fix comes from, and what it offers: the report's own first, then that of our tables."""
     if finding.fix.provenance in TRAINABLE:
-        own = samples.upgrade(finding) if finding.fix.edit is None else samples.edit(finding)
+        own = samples.upgrade_samples(finding) if finding.fix.edit is None else samples.edit_samples(finding)
         return finding.fix.provenance, own
-    if (remedy := remedy_of(finding)) is not None:
-        return TABLE, samples.table(finding, remedy)
-    rule = rule_of(finding)
-    return TABLE, samples.web(finding, rule) if rule else "no_fix"
+    if (fix_rule := fix_rule_of(finding)) is not None:
+        return TABLE, samples.table_samples(finding, fix_rule)
+    rule = alert_rule_of(finding)
+    return TABLE, samples.alert_samples(finding, rule) if rule else "no_fix"

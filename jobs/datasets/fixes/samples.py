@@ -1,4 +1,4 @@
-"""Drafts: what one finding asks and answers, by the kind of its fix, and the gate that each one passes.
+"""Samples: what one finding asks and answers, by the kind of its fix, and the gate that each one passes.
 
 Quality of a stage 2 example: "high" for an edit that the tool gave or that was verified, for a true fix of
 the reported code itself, and for an upgrade whose declaring manifest the report itself names, in each case
@@ -13,16 +13,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.datasets.examples.example import Quality, code_digest, fence, prompt_code, prompt_text, shortened
+from jobs.datasets.examples.example import Quality, code_digest, fence, prompt_code, prompt_text, shorten
 from jobs.datasets.examples.languages import language_of_path
 from jobs.datasets.examples.paths import relative_path, without_home
-from jobs.datasets.examples.quality import Pair, advice_refusal, judged
-from jobs.datasets.fixes.checkov.rules import mended
-from jobs.datasets.fixes.fix_rule import Remedy
-from jobs.datasets.fixes.scanner_edits import edited
+from jobs.datasets.examples.quality import Pair, advice_refusal, judge
+from jobs.datasets.fixes.checkov.rules import apply_rule
+from jobs.datasets.fixes.fix_rule import FixRule
+from jobs.datasets.fixes.scanner_edits import apply_edit
 from jobs.datasets.fixes.upgrades import declaration_of, is_nearest_above, version_order
-from jobs.datasets.fixes.zap.alerts import Rule
-from jobs.datasets.fixes.zap.configurations import Change, changes
+from jobs.datasets.fixes.zap.alerts import AlertRule
+from jobs.datasets.fixes.zap.configurations import ConfigurationChange, configuration_changes
 from jobs.findings.model.finding import Finding, Package
 
 UPGRADE_TASK = "Upgrade this dependency to the nearest fixed version above the installed one."
@@ -31,7 +31,7 @@ TABLE_TASK = (
     "Fix the problem that the scanner reports in this configuration: do what is required and change nothing "
     "else."
 )
-WEB_TASK = (
+ALERT_TASK = (
     "Change this configuration so that the scanner's alert ends: do what is required and change nothing else."
 )
 ADVICE_TASK = "Say what has to be changed to mend the problem that the scanner reports."
@@ -53,7 +53,7 @@ _ADDRESS = re.compile(r"^\W*https?://\S+\W*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class FixSample:
     """What one finding asks and answers, before the example is put together."""
 
     prompt: str
@@ -65,10 +65,10 @@ class Draft:
 
 
 # What is asked of one finding: several questions, each in several forms, the fuller ones first.
-Offers = list[list[Draft]]
+Offers = list[list[FixSample]]
 
 
-def upgrade(finding: Finding) -> Offers | str:
+def upgrade_samples(finding: Finding) -> Offers | str:
     """The package's declaration at the fixed version, in the syntax of the manifest that declares it."""
     package, version = finding.package, finding.fix.version or ""
     installed = (package.version if package else None) or ""
@@ -87,22 +87,22 @@ def upgrade(finding: Finding) -> Offers | str:
         "Fixed in": ", ".join(fixed),
         "Manifest": placed.declaration.manifest,
     }
-    draft = _judged(
+    sample = _judge_sample(
         prompt_text(UPGRADE_TASK, facts, fence(pair.before, tag)),
         pair,
         "high" if placed.named else "standard",
     )
-    if isinstance(draft, str):
-        return draft
+    if isinstance(sample, str):
+        return sample
     groups = _upgrade_groups(finding, package.name)
     more = {"package": package.name, "installed_version": installed, "fixed_version": version}
-    return [[_with(draft, groups, more)]]
+    return [[_add_facts(sample, groups, more)]]
 
 
 def _upgrade_facts(finding: Finding, package: Package) -> dict[str, str | None]:
     return {
         "Advisory": rule_name(finding.rule),
-        "Problem": shortened(without_home(finding.title), _TITLE_LIMIT),
+        "Problem": shorten(without_home(finding.title), _TITLE_LIMIT),
         "Package": f"{package.name} ({package.ecosystem})" if package.ecosystem else package.name,
         "Installed": package.version,
     }
@@ -114,20 +114,20 @@ def _upgrade_groups(finding: Finding, name: str) -> tuple[str, ...]:
     return (f"package:{name.replace('/', ':').lower()}", *(f"advisory:{advisory}" for advisory in advisories))
 
 
-def edit(finding: Finding) -> Offers | str:
+def edit_samples(finding: Finding) -> Offers | str:
     """The reported code with the scanner's own exact edit; a shorter form is the edited lines alone."""
-    fuller = _edit(finding, only_edited_lines=False)
+    fuller = _edit_sample(finding, only_edited_lines=False)
     if isinstance(fuller, str):
         return fuller
-    shorter = _edit(finding, only_edited_lines=True)
+    shorter = _edit_sample(finding, only_edited_lines=True)
     return [[fuller] if isinstance(shorter, str) else [fuller, shorter]]
 
 
-def _edit(finding: Finding, only_edited_lines: bool) -> Draft | str:
+def _edit_sample(finding: Finding, only_edited_lines: bool) -> FixSample | str:
     location, replacement = finding.location, finding.fix.edit
     if location is None or not location.valid or replacement is None:
         return "no_position"
-    sides = edited(location, replacement, only_edited_lines=only_edited_lines)
+    sides = apply_edit(location, replacement, only_edited_lines=only_edited_lines)
     if isinstance(sides, str):
         return sides
     path = relative_path(location.path)
@@ -137,76 +137,88 @@ def _edit(finding: Finding, only_edited_lines: bool) -> Draft | str:
         "Rule": rule_name(finding.rule).rpartition(".")[2],
         "CWE": ", ".join(finding.cwes),
         "Language": language,
-        "Problem": shortened(without_home(finding.message or finding.title)),
+        "Problem": shorten(without_home(finding.message or finding.title)),
     }
-    draft = _judged(prompt_text(EDIT_TASK, facts, fence(pair.before, language or "")), pair, "high")
-    return draft if isinstance(draft, str) else _with(draft, _code_groups(finding, draft), {"path": path})
+    sample = _judge_sample(prompt_text(EDIT_TASK, facts, fence(pair.before, language or "")), pair, "high")
+    return (
+        sample
+        if isinstance(sample, str)
+        else _add_facts(sample, _code_groups(finding, sample), {"path": path})
+    )
 
 
-def table(finding: Finding, remedy: Remedy) -> Offers | str:
+def table_samples(finding: Finding, rule: FixRule) -> Offers | str:
     """The reported configuration with the true fix of its check."""
-    sides = mended(finding, remedy)
+    sides = apply_rule(finding, rule)
     if isinstance(sides, str):
         return sides
-    pair = Pair(without_home(sides[0]), without_home(sides[1]), remedy.tag)
+    pair = Pair(without_home(sides[0]), without_home(sides[1]), rule.tag)
     path = relative_path(finding.location.path if finding.location else "")
     is_address = "/" not in (finding.resource or "/")
     facts = {
         "Check": finding.rule,
-        "Problem": shortened(without_home(finding.title), _TITLE_LIMIT),
+        "Problem": shorten(without_home(finding.title), _TITLE_LIMIT),
         "Resource": finding.resource if is_address else None,
-        "Language": remedy.tag,
-        "Required": remedy.required,
-        "Placement": _PLACE.get(remedy.tag),
+        "Language": rule.tag,
+        "Required": rule.required,
+        "Placement": _PLACE.get(rule.tag),
     }
-    draft = _judged(prompt_text(TABLE_TASK, facts, fence(pair.before, remedy.tag)), pair, "high")
-    return draft if isinstance(draft, str) else [[_with(draft, _code_groups(finding, draft), {"path": path})]]
+    sample = _judge_sample(prompt_text(TABLE_TASK, facts, fence(pair.before, rule.tag)), pair, "high")
+    return (
+        sample
+        if isinstance(sample, str)
+        else [[_add_facts(sample, _code_groups(finding, sample), {"path": path})]]
+    )
 
 
-def web(finding: Finding, rule: Rule) -> Offers | str:
+def alert_samples(finding: Finding, rule: AlertRule) -> Offers | str:
     """The configuration of each framework that makes the response as the alert's rule asks."""
     named = finding.http.param if finding.http else None
     cookie = named if named and _COOKIE.fullmatch(named) else "SESSION"
     offers: Offers = []
-    for change in changes(rule, cookie):
-        draft = _web(finding, rule, change)
-        if isinstance(draft, str):
-            return draft
-        offers.append([draft])
+    for change in configuration_changes(rule, cookie):
+        sample = _alert_sample(finding, rule, change)
+        if isinstance(sample, str):
+            return sample
+        offers.append([sample])
     return offers
 
 
-def _web(finding: Finding, rule: Rule, change: Change) -> Draft | str:
+def _alert_sample(finding: Finding, rule: AlertRule, change: ConfigurationChange) -> FixSample | str:
     pair = Pair(change.before, change.after, change.tag, is_whole=True)
     facts: dict[str, str | None] = {
-        "Alert": shortened(finding.title, _TITLE_LIMIT),
+        "Alert": shorten(finding.title, _TITLE_LIMIT),
         "CWE": ", ".join(finding.cwes),
         "Framework": change.framework,
         "Required": rule.required,
         "Placement": "a new line after the last line of its kind",
     }
-    draft = _judged(prompt_text(WEB_TASK, facts, fence(pair.before, change.tag)), pair, "standard")
-    if isinstance(draft, str):
-        return draft
+    sample = _judge_sample(prompt_text(ALERT_TASK, facts, fence(pair.before, change.tag)), pair, "standard")
+    if isinstance(sample, str):
+        return sample
     # One alert asks nearly the same in every framework, and its neighbours in one framework do, too.
-    return _with(draft, (f"alert:{rule.required}",), {"framework": change.framework})
+    return _add_facts(sample, (f"alert:{rule.required}",), {"framework": change.framework})
 
 
-def advice(finding: Finding) -> Offers | str:
+def advice_samples(finding: Finding) -> Offers | str:
     """What the scanner itself advises, in its words; the prompt does not determine them."""
     text = without_home(_prose(finding.fix.advice or ""))
     facts: dict[str, str | None] = {
         "Rule": rule_name(finding.rule),
         "CWE": ", ".join(finding.cwes),
-        "Problem": shortened(without_home(_prose(finding.title)), _TITLE_LIMIT),
-        "Description": shortened(without_home(_prose(finding.message))),
+        "Problem": shorten(without_home(_prose(finding.title)), _TITLE_LIMIT),
+        "Description": shorten(without_home(_prose(finding.message))),
     }
     prompt = "\n".join([ADVICE_TASK, *(f"{name}: {value}" for name, value in facts.items() if value)])
     refused = advice_refusal(prompt, text)
     if refused is not None:
         return refused
     return [
-        [Draft(prompt, text, "low", None, (f"advice:{code_digest(text)}", f"rule:{rule_name(finding.rule)}"))]
+        [
+            FixSample(
+                prompt, text, "low", None, (f"advice:{code_digest(text)}", f"rule:{rule_name(finding.rule)}")
+            )
+        ]
     ]
 
 
@@ -220,19 +232,19 @@ def _prose(text: str) -> str:
     return "\n".join(kept)
 
 
-def _judged(prompt: str, pair: Pair, claimed: Quality) -> Draft | str:
-    verdict = judged(pair, prompt, claimed)
+def _judge_sample(prompt: str, pair: Pair, claimed: Quality) -> FixSample | str:
+    verdict = judge(pair, prompt, claimed)
     if verdict.refusal is not None:
         return verdict.refusal
-    return Draft(prompt, fence(pair.after, pair.tag or ""), verdict.quality, pair.tag, ())
+    return FixSample(prompt, fence(pair.after, pair.tag or ""), verdict.quality, pair.tag, ())
 
 
-def _with(draft: Draft, groups: tuple[str, ...], facts: dict[str, Any]) -> Draft:
-    return Draft(draft.prompt, draft.answer, draft.quality, draft.language, groups, facts)
+def _add_facts(sample: FixSample, groups: tuple[str, ...], facts: dict[str, Any]) -> FixSample:
+    return FixSample(sample.prompt, sample.answer, sample.quality, sample.language, groups, facts)
 
 
-def _code_groups(finding: Finding, draft: Draft) -> tuple[str, ...]:
-    return (f"edit:{rule_name(finding.rule)}:{code_digest(prompt_code(draft.prompt))}",)
+def _code_groups(finding: Finding, sample: FixSample) -> tuple[str, ...]:
+    return (f"edit:{rule_name(finding.rule)}:{code_digest(prompt_code(sample.prompt))}",)
 
 
 def rule_name(rule: str) -> str:

@@ -10,7 +10,7 @@ from jobs.findings.model.finding import Location
 _NO_CODE = "requires login"
 
 
-def edited(location: Location, edit: str, *, only_edited_lines: bool) -> tuple[str, str] | str:
+def apply_edit(location: Location, edit: str, *, only_edited_lines: bool) -> tuple[str, str] | str:
     """The reported code before and after an edit.
 
     Args:
@@ -30,18 +30,18 @@ def edited(location: Location, edit: str, *, only_edited_lines: bool) -> tuple[s
     start, end = int(location.start_line or 0), int(location.end_line or 0)
     if only_edited_lines:
         lines = [(number, text) for number, text in lines if start <= number <= end]
-    return _applied(
+    return _replace_region(
         lines, (start, int(location.start_column or 0)), (end, int(location.end_column or 0)), edit
     )
 
 
-def _applied(
+def _replace_region(
     lines: list[tuple[int, str]], start: tuple[int, int], end: tuple[int, int], edit: str
 ) -> tuple[str, str] | str:
     numbers = [number for number, _ in lines]
     code = dict(lines)
     is_unbroken = all(later == earlier + 1 for earlier, later in pairwise(numbers))
-    if not is_unbroken or not (_inside(code, start) and _inside(code, end)) or start > end:
+    if not is_unbroken or not (_is_inside(code, start) and _is_inside(code, end)) or start > end:
         return "edit_outside_snippet"
     head = [code[number] for number in numbers if number < start[0]] + [code[start[0]][: start[1] - 1]]
     tail = [code[end[0]][end[1] - 1 :]] + [code[number] for number in numbers if number > end[0]]
@@ -49,6 +49,6 @@ def _applied(
     return "\n".join(code[number] for number in numbers), after
 
 
-def _inside(code: dict[int, str], place: tuple[int, int]) -> bool:
+def _is_inside(code: dict[int, str], place: tuple[int, int]) -> bool:
     line, column = place
     return line in code and 1 <= column <= len(code[line]) + 1

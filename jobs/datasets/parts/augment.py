@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.datasets.examples.example import Example
-from jobs.datasets.examples.finalize import Finish
+from jobs.datasets.examples.finalize import Finalizer
 from jobs.datasets.pool.example_store import ExamplePool
 
 MARK = "augmented"
@@ -35,17 +35,17 @@ _LABELS = {
 _OPTIONAL = ("Description: ",)
 
 
-def _courteous(lines: list[str]) -> list[str] | None:
+def _ask_politely(lines: list[str]) -> list[str] | None:
     task = lines[0]
     return [f"Please {task[0].lower()}{task[1:]}", *lines[1:]] if task[:1].isupper() else None
 
 
-def _reordered(lines: list[str]) -> list[str] | None:
+def _reorder_facts(lines: list[str]) -> list[str] | None:
     facts = lines[1:]
     return [lines[0], *facts[1:], facts[0]] if len(set(facts)) > 1 else None
 
 
-def _relabelled(lines: list[str]) -> list[str] | None:
+def _rename_labels(lines: list[str]) -> list[str] | None:
     changed = [lines[0], *map(_other_label, lines[1:])]
     return None if changed == lines else changed
 
@@ -55,20 +55,20 @@ def _other_label(line: str) -> str:
     return f"{_LABELS[label]}{colon}{rest}" if colon and label in _LABELS else line
 
 
-def _terse(lines: list[str]) -> list[str] | None:
+def _leave_out_prose(lines: list[str]) -> list[str] | None:
     kept = [line for line in lines if not line.startswith(_OPTIONAL)]
     return kept if len(kept) < len(lines) else None
 
 
 KINDS: dict[str, Callable[[list[str]], list[str] | None]] = {
-    "courteous": _courteous,
-    "reordered": _reordered,
-    "relabelled": _relabelled,
-    "terse": _terse,
+    "courteous": _ask_politely,
+    "reordered": _reorder_facts,
+    "relabelled": _rename_labels,
+    "terse": _leave_out_prose,
 }
 
 
-def varied(example: Example, kind: str) -> Example | None:
+def vary(example: Example, kind: str) -> Example | None:
     """The example asked in another way; None where this kind has nothing to change.
 
     Args:
@@ -89,18 +89,18 @@ class Augmentation:
 
     Args:
         copies: At most this many copies of each example, each of another kind.
-        finish: Measures a copy; one that does not fit is not made.
+        finalizer: Measures a copy; one that does not fit is not made.
         seed: The only source of chance.
     """
 
-    def __init__(self, copies: int, finish: Finish, seed: int) -> None:
+    def __init__(self, copies: int, finalizer: Finalizer, seed: int) -> None:
         self._copies = copies
-        self._finish = finish
+        self._finalizer = finalizer
         self._seed = seed
         self._made: Counter[str] = Counter()
         self._train = 0
 
-    def chosen(self, pool: ExamplePool, train: Sequence[int]) -> Iterator[tuple[int, str]]:
+    def choose_copies(self, pool: ExamplePool, train: Sequence[int]) -> Iterator[tuple[int, str]]:
         """The number in the pool and the kind of every copy to make."""
         self._train = len(train)
         for number in train if self._copies else ():
@@ -113,8 +113,8 @@ class Augmentation:
         order = random.Random(f"{self._seed}:augmentation:{number}").sample(sorted(KINDS), len(KINDS))
         fitting: list[str] = []
         for kind in order:
-            copy = varied(example, kind)
-            if copy is not None and self._finish.fitting(copy):
+            copy = vary(example, kind)
+            if copy is not None and self._finalizer.length_if_fitting(copy):
                 fitting.append(kind)
             if len(fitting) == self._copies:
                 break

@@ -28,7 +28,7 @@ class LeakFound(RuntimeError):
     """The split let something through: a bug of ours, never a property of the data."""
 
 
-class _Seen:
+class _ReadExamples:
     """What the parts read so far hold: digests and sketches, on disk in a scratch folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,10 +66,10 @@ class _Seen:
 
 
 @contextmanager
-def _seen(folder: Path) -> Iterator[_Seen]:
+def _open_read_examples(folder: Path) -> Iterator[_ReadExamples]:
     """An empty one, with its files inside `folder` until the end."""
     with TemporaryDirectory(dir=folder, prefix=".seen-") as scratch:
-        seen = _Seen(Path(scratch))
+        seen = _ReadExamples(Path(scratch))
         try:
             yield seen
         finally:
@@ -92,7 +92,7 @@ def check(folder: Path) -> dict[str, Any]:
         `checked` (the kinds looked for), `leaks` (their number) and `by_kind`.
     """
     leaks: Counter[str] = Counter()
-    with _seen(folder) as seen:
+    with _open_read_examples(folder) as seen:
         for part in ("train", "valid", "test"):
             if part != "train":
                 for example in _examples(folder / f"{part}.jsonl"):
@@ -120,7 +120,7 @@ def check_across(stage1_train: Path, stage2: Path) -> dict[str, Any]:
     leaks: Counter[str] = Counter()
     stage2_train = stage2 / "train.jsonl"
     for train, other in ((stage1_train, stage2_train), (stage2_train, stage1_train)):
-        with _seen(stage2) as seen:
+        with _open_read_examples(stage2) as seen:
             for example in _examples(train):
                 seen.add(example)
             for part in ("valid", "test"):

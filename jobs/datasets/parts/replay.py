@@ -130,7 +130,7 @@ class Stage1Train:
         with self._path.open("rb") as stream:
             stream.seek(offset)
             value: dict[str, Any] = json.loads(stream.readline())
-        clean = self._redactor.cleaned(Example.from_json(value)).to_json()
+        clean = self._redactor.clean(Example.from_json(value)).to_json()
         return {**clean, "metadata": {**clean["metadata"], MARK: True}}
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jobs.datasets.examples.example import Example, answer_core, code_digest, prompt_code
-from jobs.datasets.examples.finalize import Finish
+from jobs.datasets.examples.finalize import Finalizer
 from jobs.datasets.pool.grouping import Grouping
 from jobs.datasets.pool.near_duplicates import NearIndex, sketch
-from jobs.datasets.pool.offset_file import Spool
+from jobs.datasets.pool.offset_file import OffsetFile
 from jobs.datasets.pool.scratch_db import NumberTable
 
 
@@ -35,7 +35,7 @@ class ExamplePool:
 
     Args:
         folder: A scratch folder for its files.
-        finish: Redacts every example: this is the only way into what is written.
+        finalizer: Redacts every example: this is the only way into what is written.
         near_across_strata: Whether a near-duplicate from another stratum is refused; it is grouped otherwise.
         elsewhere: Why an example may not be taken for what another data set holds; None where it may.
     """
@@ -43,15 +43,15 @@ class ExamplePool:
     def __init__(
         self,
         folder: Path,
-        finish: Finish,
+        finalizer: Finalizer,
         *,
         near_across_strata: bool,
         elsewhere: Callable[[Example], str | None] = lambda _example: None,
     ) -> None:
-        self._finish = finish
+        self._finalizer = finalizer
         self._near_across_strata = near_across_strata
         self._elsewhere = elsewhere
-        self._spool = Spool(folder / "examples.spool")
+        self._file = OffsetFile(folder / "examples.jsonl")
         self._grouping = Grouping(folder / "keys")
         self._answers = NumberTable(folder / "answers.db")
         self._near = NearIndex(folder / "near.db")
@@ -79,27 +79,27 @@ class ExamplePool:
         Returns:
             None, or the reason why it was refused.
         """
-        finished = self._finish.finished(example, tokens)
+        finished = self._finalizer.finalize(example, tokens)
         if isinstance(finished, str):
             return finished
         example, tokens = finished
         asked = text_number(question)
         replied = text_number(reply or code_digest(answer_core(example.answer)))
-        refused = self._elsewhere(example) or self._copied(asked, replied)
+        refused = self._elsewhere(example) or self._find_copy(asked, replied)
         if refused is not None:
             return refused
-        refused = self._taken(example, tokens, stratum)
+        refused = self._store(example, tokens, stratum)
         if refused is None:
             self._answers.put(asked, replied)
         return refused
 
-    def _copied(self, asked: int, replied: int) -> str | None:
+    def _find_copy(self, asked: int, replied: int) -> str | None:
         known = self._answers.get(asked)
         if known is None:
             return None
         return "duplicate" if known == replied else "another_fix_for_the_same_code"
 
-    def _taken(self, example: Example, tokens: int, stratum: str) -> str | None:
+    def _store(self, example: Example, tokens: int, stratum: str) -> str | None:
         before, after = prompt_code(example.prompt), code_digest(answer_core(example.answer))
         code, drawn = self._stratum_codes.setdefault(stratum, len(self._stratum_codes)), sketch(before)
         near = [] if drawn is None else self._near.matches(drawn)
@@ -109,7 +109,7 @@ class ExamplePool:
         number = self._grouping.add(map(text_number, keys), near)
         if drawn is not None:
             self._near.add(number, drawn)
-        self._offsets.append(self._spool.append(example.to_json()))
+        self._offsets.append(self._file.append(example.to_json()))
         self._strata.append(code)
         self._high.append(example.metadata["quality"] == "high")
         self._lengths[tokens] += 1
@@ -122,7 +122,7 @@ class ExamplePool:
 
     def read(self, number: int) -> dict[str, Any]:
         """The example with this number, as its JSON value."""
-        value: dict[str, Any] = self._spool.read(self._offsets[number])
+        value: dict[str, Any] = self._file.read(self._offsets[number])
         return value
 
     def is_high(self, number: int) -> bool:
@@ -148,4 +148,4 @@ class ExamplePool:
         """Let go of all files."""
         self.seal()
         self._grouping.close()
-        self._spool.close()
+        self._file.close()

@@ -95,28 +95,28 @@ class NearIndex:
     def __init__(self, path: Path) -> None:
         self._database = scratch_database(path, _SCHEMA, CACHE_KIB)
 
-    def matches(self, one: Sketch) -> list[int]:
+    def matches(self, drawn: Sketch) -> list[int]:
         """The numbers of the sketches that are alike, ascending; of equal ones the first stands for all."""
         import numpy as np
 
         found: list[int] = []
-        sharing = self._database.execute(_SHARING, _bands(one))
+        sharing = self._database.execute(_SHARING, _bands(drawn))
         while portion := sharing.fetchmany(_COMPARED):
             others = np.frombuffer(b"".join(other for _, other in portion), dtype=np.uint32)
-            alike = (others.reshape(-1, HASHES) == one).mean(axis=1) >= ALIKE
+            alike = (others.reshape(-1, HASHES) == drawn).mean(axis=1) >= ALIKE
             found += [number for (number, _), is_alike in zip(portion, alike, strict=True) if is_alike]
         return sorted(found)
 
-    def add(self, number: int, one: Sketch) -> None:
+    def add(self, number: int, drawn: Sketch) -> None:
         """Remember a sketch under its owner's number, which no other sketch has."""
-        packed = one.tobytes()
+        packed = drawn.tobytes()
         whole = _band_key(len(_PLACES), packed)
         if self._database.execute(_EQUAL, (packed, whole)).fetchone():
             return
         self._database.execute("INSERT INTO sketches VALUES (?, ?)", (number, packed))
         self._database.executemany(
             "INSERT OR IGNORE INTO bands VALUES (?, ?)",
-            [(band, number) for band in (*_bands(one), whole)],
+            [(band, number) for band in (*_bands(drawn), whole)],
         )
 
     def close(self) -> None:
@@ -124,11 +124,14 @@ class NearIndex:
         self._database.close()
 
 
-def _bands(one: Sketch) -> list[int]:
-    packed = one.tobytes()
+def _bands(drawn: Sketch) -> list[int]:
+    packed = drawn.tobytes()
     return [_band_key(band, packed[start:stop]) for band, (start, stop) in enumerate(_PLACES)]
 
 
 def _band_key(band: int, words: bytes) -> int:
-    """What meets by chance is sorted out by the comparison that follows."""
+    """A band's place and content as one integer: 6 bytes in the index, where the words themselves take 20.
+
+    A sketch has 14 such keys. What meets by chance is sorted out by the comparison that follows.
+    """
     return band << 32 | zlib.crc32(words)

@@ -1,4 +1,4 @@
-"""A spool: values on disk, written one after another and read by offset, so that memory stays flat."""
+"""An offset file: values on disk, written one after another and read by offset, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Spool:
+class OffsetFile:
     """A scratch file of JSON lines; it is not durable and is removed by whoever owns its folder."""
 
     def __init__(self, path: Path) -> None:

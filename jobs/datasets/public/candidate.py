@@ -1,6 +1,6 @@
 """A candidate: one change of a public source with what is known about it, before it is made an example.
 
-A new public source is one file in `jobs/datasets/public/sources/` that offers a `PublicSource`.
+A new public source is one file in `jobs/datasets/public/sources/` that offers a `SourceReader`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicSource:
+class SourceReader:
     """What a public source's file offers.
 
     Args:

@@ -1,39 +1,35 @@
-"""Gathering: rows of the public sources become distinct examples in a pool, and every drop is counted.
+"""Collecting for stage 1: rows of the public sources become distinct examples; every drop is counted.
 
 Two passes, since a change may stand in several rows whose CWEs belong together: first all rows are read
-into a spool of candidates, then each candidate, complete by now, is made an example.
+into a file of candidates, then each candidate, complete by now, is made an example.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jobs.datasets.examples.drop_reasons import Drops
 from jobs.datasets.examples.example import code_digest, prompt_code
+from jobs.datasets.examples.progress import EVERY, Report
 from jobs.datasets.pool.example_store import ExamplePool, text_number
-from jobs.datasets.pool.offset_file import Spool
+from jobs.datasets.pool.offset_file import OffsetFile
 from jobs.datasets.pool.scratch_db import NumberTable
 from jobs.datasets.public import sources as public_sources
 from jobs.datasets.public.candidate import Candidate
-from jobs.datasets.public.merged_metadata import JoinedFacts
+from jobs.datasets.public.merged_metadata import MergedMetadata
 from jobs.datasets.public.render import Renderer
 from jobs.datasets.public.rows import local_path, rows, setting_of
 from jobs.datasets.public.source import Source
 from jobs.errors import OperatorError
 
-# report(phase, done, total): total is None where it is not known.
-Report = Callable[[str, int, "int | None"], None]
-EVERY = 100
-
 # Duplicates are told by the change and this much around it, since sources keep different amounts of context.
 _CORE_CONTEXT = 3
 
 
-class Gathering:
+class PublicCollector:
     """Reads public sources into a pool.
 
     Args:
@@ -46,10 +42,10 @@ class Gathering:
         self._scratch = scratch
         self._context = context
         self._report = report
-        self._candidates = Spool(scratch / "candidates.spool")
+        self._candidates = OffsetFile(scratch / "candidates.jsonl")
         self._count = 0
         self._known = NumberTable(scratch / "known.db")
-        self._joined = JoinedFacts(scratch / "joined.db")
+        self._merged = MergedMetadata(scratch / "merged.db")
         self._fixes = NumberTable(scratch / "fixes.db")
         self._rows: Counter[str] = Counter()
         self._examples: Counter[str] = Counter()
@@ -62,7 +58,7 @@ class Gathering:
             OperatorError: The source cannot be read or lacks a column.
             NetworkError: The Hub cannot be reached.
         """
-        public, drops = public_sources.named(source.name), self._drops[source.name]
+        public, drops = public_sources.load(source.name), self._drops[source.name]
         for row in rows(source, self._scratch / "datasets-cache", drops, public.read_columns):
             if not self._rows[source.name] and (missing := public.missing_columns(row)):
                 raise OperatorError(
@@ -82,7 +78,7 @@ class Gathering:
         if known is not None:
             self._drops[candidate.source].add("merged_with_same_change")
             # What it adds is its CWEs and keys; the change itself is there already.
-            self._joined.add(known, candidate)
+            self._merged.add(known, candidate)
             return
         self._known.put(identity, self._count)
         self._candidates.append(candidate.to_json())
@@ -91,7 +87,7 @@ class Gathering:
     def fill(self, pool: ExamplePool, renderer: Renderer) -> None:
         """Make an example of every candidate and put it into the pool; what does not pass is counted."""
         for number, value in enumerate(self._candidates):
-            candidate = self._joined.complete(number, Candidate.from_json(value))
+            candidate = self._merged.complete(number, Candidate.from_json(value))
             source = candidate.source
             refused = self._refusal(candidate, pool, renderer)
             if refused is None:
@@ -128,16 +124,16 @@ class Gathering:
                 "rows": self._rows[source.name],
                 "examples": self._examples[source.name],
                 "dropped": self._drops[source.name].to_json(),
-                "title": public_sources.named(source.name).title,
-                "licence": public_sources.named(source.name).licence,
-                "attribution": public_sources.named(source.name).attribution,
+                "title": public_sources.load(source.name).title,
+                "licence": public_sources.load(source.name).licence,
+                "attribution": public_sources.load(source.name).attribution,
             }
             for source in sources
         }
 
     def close(self) -> None:
         """Let go of all files; the counts stay."""
-        for held in (self._candidates, self._known, self._joined, self._fixes):
+        for held in (self._candidates, self._known, self._merged, self._fixes):
             held.close()
 
 

@@ -1,4 +1,4 @@
-"""Joined facts: what further rows tell of a change that is there already, kept on disk until it is needed."""
+"""Merged metadata: what further rows tell of a change that is there already, on disk until it is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.datasets.public.candidate import Candidate
 _SCHEMA = "CREATE TABLE joined (number INTEGER, facts TEXT); CREATE INDEX by_number ON joined (number);"
 
 
-class JoinedFacts:
+class MergedMetadata:
     """CWEs, keys and descriptions of rows that repeat a change, by the number of its first candidate."""
 
     def __init__(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jobs.datasets.examples.diff import ChangeGroup, Window
-from jobs.datasets.examples.example import Example, Quality, conversation, fence, prompt_text, shortened
+from jobs.datasets.examples.example import Example, Quality, conversation, fence, prompt_text, shorten
 from jobs.datasets.examples.quality import part_refusal, window_refusal
 from jobs.datasets.examples.tokens import TokenCounter
 from jobs.datasets.public.candidate import Candidate
@@ -80,7 +80,7 @@ def _example(candidate: Candidate, window: Window, template: str) -> Example:
         ),
         "Language": candidate.language,
         "Inside": None if (enclosing or "") in window.before else enclosing,
-        "Description": shortened(candidate.description) if candidate.description else None,
+        "Description": shorten(candidate.description) if candidate.description else None,
     }
     quality: Quality = "high" if candidate.whole_fix and candidate.cwes else "standard"
     identifiers = [identifier for identifier, _ in candidate.cwes]

@@ -100,10 +100,10 @@ def _line_rows(file: Path) -> Iterator[Any]:
     with file.open("rb") as stream:
         for line in stream:
             if line.strip():
-                yield _parsed(line)
+                yield _parse_line(line)
 
 
-def _parsed(line: bytes) -> Any:
+def _parse_line(line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError:
@@ -142,10 +142,10 @@ def _parquet_rows(path: str, cache: Path, columns: frozenset[str], **options: An
         # Without a single known column the plain stream tells the reader what is there instead.
         if wanted:
             stream = _stream(path, cache, columns=wanted, **_thrifty(), **options)
-    yield from _released(stream)
+    yield from _release_memory(stream)
 
 
-def _released(stream: Iterable[Any]) -> Iterator[Any]:
+def _release_memory(stream: Iterable[Any]) -> Iterator[Any]:
     """The stream's rows; what Arrow keeps for reuse goes back to the system now and then."""
     from pyarrow import default_memory_pool
 

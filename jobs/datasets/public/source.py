@@ -30,7 +30,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a name that no file has."""
-        sources.checked(self.name)
+        sources.check_name(self.name)
 
 
 def sources_of(settings: Datasets) -> tuple[Source, ...]:
@@ -40,11 +40,11 @@ def sources_of(settings: Datasets) -> tuple[Source, ...]:
         OperatorError: The settings name a source that has no file.
     """
     return tuple(
-        Source(name, _expanded(entry.source), entry.revision, entry.max_rows)
+        Source(name, _expand_home(entry.source), entry.revision, entry.max_rows)
         for name, entry in settings.sources.items()
         if entry.source is not None
     )
 
 
-def _expanded(location: str) -> str:
+def _expand_home(location: str) -> str:
     return str(Path(location).expanduser()) if location.startswith("~") else location

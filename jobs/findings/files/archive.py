@@ -123,7 +123,7 @@ def members(data: bytes, name: str, limits: Limits) -> Iterator[Member]:
 
 
 def _members(data: bytes, name: str, budget: Budget, depth: int) -> Iterator[Member]:
-    for member in _opened(data, name, budget):
+    for member in _open_members(data, name, budget):
         inner = kind_or_none(member.data)
         if inner is None:
             yield member
@@ -148,7 +148,7 @@ def kind_or_none(data: bytes) -> str | None:
         return None
 
 
-def _opened(data: bytes, name: str, budget: Budget) -> Iterator[Member]:
+def _open_members(data: bytes, name: str, budget: Budget) -> Iterator[Member]:
     found = kind(data)
     try:
         if found == "zip":

@@ -121,7 +121,7 @@ def _json(text: str) -> tuple[Any, tuple[str, ...]]:
     try:
         value = _loads(text)
     except json.JSONDecodeError as error:
-        value, warnings = _embedded(text, error)
+        value, warnings = _decode_embedded(text, error)
     if not isinstance(value, str):
         return value, warnings
     inner = value.strip()
@@ -169,7 +169,7 @@ def _any_int(digits: str) -> int | None:
     return int(digits) if len(digits) < 4000 else None
 
 
-def _embedded(text: str, error: json.JSONDecodeError) -> tuple[Any, tuple[str, ...]]:
+def _decode_embedded(text: str, error: json.JSONDecodeError) -> tuple[Any, tuple[str, ...]]:
     """JSON with text around it; a file that ends inside its first value is refused as incomplete."""
     for start in _starts(text):
         try:

@@ -22,7 +22,7 @@ def join(group: list[Finding]) -> Finding:
         message=next((finding.message for finding in group if finding.message), ""),
         tool_version=next((finding.tool_version for finding in group if finding.tool_version), None),
         severity=_severity([finding.severity for finding in group]),
-        cwes=cwe.joined(finding.cwes for finding in group),
+        cwes=cwe.unite(finding.cwes for finding in group),
         location=_location([finding.location for finding in group if finding.location]),
         package=_package([finding.package for finding in group if finding.package]),
         http=next((finding.http for finding in group if finding.http), None),
@@ -43,7 +43,7 @@ def _ordered_singleton(finding: Finding) -> Finding:
 def _names(group: list[Finding]) -> tuple[str, tuple[str, ...]]:
     every = {name for finding in group for name in (finding.rule, *finding.aliases)}
     if len({finding.rule for finding in group}) > 1:
-        return advisory.preferred(every)
+        return advisory.choose_name(every)
     return group[0].rule, tuple(sorted(every - {group[0].rule}, key=advisory.rank))
 
 

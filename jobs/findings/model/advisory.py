@@ -17,7 +17,7 @@ def rank(identifier: str) -> tuple[int, str]:
     return place, identifier
 
 
-def preferred(identifiers: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+def choose_name(identifiers: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """The identifier to show, and the others in order.
 
     Raises:

@@ -98,7 +98,7 @@ def first_mappings(value: object, count: int) -> list[dict[str, Any]]:
     return [entry for entry in items(value)[:count] if isinstance(entry, dict)]
 
 
-def listed(value: object) -> object:
+def as_list(value: object) -> object:
     """A lone object as a list of it: what an XML-to-JSON conversion makes of a list with one entry."""
     return [value] if isinstance(value, dict) else value
 

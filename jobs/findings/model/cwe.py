@@ -36,7 +36,7 @@ def bare(value: object) -> tuple[str, ...]:
     return (f"CWE-{match[1]}",) if match else of(value)
 
 
-def joined(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
+def unite(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
     """Several lists of CWEs as one, in ascending order."""
     return of([entry for group in groups for entry in group])
 

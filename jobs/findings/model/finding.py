@@ -11,9 +11,9 @@ from typing import Any, Literal
 from jobs.findings.model.structs import plain, record
 
 SeverityLevel = Literal["critical", "high", "medium", "low", "info", "unknown"]
-Provenance = Literal["edit_verified", "edit_tool", "version", "edit_untrusted", "advice", "link", "none"]
+FixProvenance = Literal["edit_verified", "edit_tool", "version", "edit_untrusted", "advice", "link", "none"]
 # Best first: merging keeps the fix whose provenance stands earlier.
-PROVENANCES: tuple[Provenance, ...] = (
+PROVENANCES: tuple[FixProvenance, ...] = (
     "edit_verified",
     "edit_tool",
     "version",
@@ -22,7 +22,7 @@ PROVENANCES: tuple[Provenance, ...] = (
     "link",
     "none",
 )
-TRAINABLE: frozenset[Provenance] = frozenset({"edit_verified", "edit_tool", "version"})
+TRAINABLE: frozenset[FixProvenance] = frozenset({"edit_verified", "edit_tool", "version"})
 
 
 @record(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Fix:
     `version` is the version to upgrade to, `alternatives` the other fixed versions of the advisory.
     """
 
-    provenance: Provenance = "none"
+    provenance: FixProvenance = "none"
     edit: str | None = None
     version: str | None = None
     alternatives: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ def _record(cls: type) -> type:
     taken = _OWN | {entry.name for entry in fields}
     return msgspec.defstruct(
         cls.__name__,
-        [_described(entry) for entry in fields],
+        [_describe_field(entry) for entry in fields],
         namespace={name: value for name, value in vars(cls).items() if name not in taken},
         module=cls.__module__,
         frozen=True,
@@ -44,7 +44,7 @@ def _record(cls: type) -> type:
     )
 
 
-def _described(entry: dataclasses.Field[Any]) -> tuple[Any, ...]:
+def _describe_field(entry: dataclasses.Field[Any]) -> tuple[Any, ...]:
     if entry.default is not dataclasses.MISSING:
         return entry.name, Any, entry.default
     if entry.default_factory is not dataclasses.MISSING:

@@ -65,11 +65,11 @@ def choose(ecosystem: str | None, installed: str | None, fixed: Iterable[str]) -
     Returns:
         None where no version is provably higher: an unknown order is not guessed.
     """
-    return _chosen(ecosystem, installed, fixed if isinstance(fixed, tuple) else tuple(fixed))
+    return _choose(ecosystem, installed, fixed if isinstance(fixed, tuple) else tuple(fixed))
 
 
 @lru_cache(maxsize=4096)  # many advisories of one package name the same fixed versions
-def _chosen(ecosystem: str | None, installed: str | None, fixed: tuple[str, ...]) -> Choice | None:
+def _choose(ecosystem: str | None, installed: str | None, fixed: tuple[str, ...]) -> Choice | None:
     base = key(ecosystem, installed)
     if base is None:
         return None
@@ -78,7 +78,7 @@ def _chosen(ecosystem: str | None, installed: str | None, fixed: tuple[str, ...]
         order = key(ecosystem, version)
         if order is not None and _less(base, order):
             above[version] = order
-    ordered = _sorted(above)
+    ordered = _sort(above)
     return Choice(ordered[0], tuple(ordered[1:])) if ordered else None
 
 
@@ -103,7 +103,7 @@ def _nearest(ecosystem: str | None, installed: str, others: tuple[str, ...]) -> 
 def highest(ecosystem: str | None, versions: Iterable[str]) -> str | None:
     """The highest of the versions that can be ordered, or None."""
     keys = {version: key(ecosystem, version) for version in sorted(set(versions))}
-    ordered = _sorted({version: order for version, order in keys.items() if order is not None})
+    ordered = _sort({version: order for version, order in keys.items() if order is not None})
     return ordered[-1] if ordered else None
 
 
@@ -133,7 +133,7 @@ def key(ecosystem: str | None, version: str | None) -> Any:
     if not version or len(version) > 200:
         return None
     name = (ecosystem or "").lower()
-    parts = _dotted(version)
+    parts = _parse_dotted(version)
     if parts is not None and name in _NUMERIC:
         return _Plain(name, version, parts)
     if name in _SEMANTIC and (found := _prerelease(name, version)):
@@ -165,7 +165,7 @@ def _prerelease(name: str, version: str) -> _Plain | None:
     return _Plain(name, version, (int(match[1]), int(match[2]), int(match[3])), tuple(identifiers))
 
 
-def _dotted(version: str) -> tuple[int, ...] | None:
+def _parse_dotted(version: str) -> tuple[int, ...] | None:
     if not _DOTTED.fullmatch(version):
         return None
     parts = list(map(int, version.lstrip("vV").split(".")))
@@ -184,7 +184,7 @@ def _less(first: Any, second: Any) -> bool:
         return False
 
 
-def _sorted(keys: dict[str, Any]) -> list[str]:
+def _sort(keys: dict[str, Any]) -> list[str]:
     if len(keys) < 2:
         return list(keys)
     ordered: list[str] = []

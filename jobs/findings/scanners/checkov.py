@@ -8,8 +8,8 @@ from typing import Any
 from jobs.findings.model import coerce, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Location, Package
 from jobs.findings.model.structs import replace
-from jobs.findings.scanners.reading import Reading
-from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.reading import ReportReading
+from jobs.findings.scanners.sarif import SarifResult, generic_finding
 from jobs.findings.scanners.scanner import Scanner
 
 _SAMPLE = 100  # frameworks that are looked at to tell the tool
@@ -36,7 +36,7 @@ def _is_summary(value: Any) -> bool:
     return {"passed", "failed"} <= keys and told and "results" not in keys
 
 
-def read(document: Any, reading: Reading) -> None:
+def read(document: Any, reading: ReportReading) -> None:
     """Read every framework's failed checks."""
     listed = coerce.is_list(document)
     for pointer, framework in reading.entries(document if listed else [document], ""):
@@ -51,7 +51,7 @@ def read(document: Any, reading: Reading) -> None:
         _framework(framework, place, reading)
 
 
-def _framework(framework: dict[str, Any], place: str, reading: Reading) -> None:
+def _framework(framework: dict[str, Any], place: str, reading: ReportReading) -> None:
     version = coerce.text(coerce.dig(framework, "summary", "checkov_version"))
     failed = coerce.dig(framework, "results", "failed_checks")
     for pointer, record in reading.entries(failed, f"{place}/results/failed_checks"):
@@ -169,7 +169,7 @@ def _with_package(finding: Finding, details: dict[str, Any]) -> Finding:
     return replace(finding, rule=rule, aliases=kept, location=None, package=package, fix=fix, severity=level)
 
 
-def from_sarif(result: Result) -> Finding:
+def from_sarif(result: SarifResult) -> Finding:
     """A finding out of Checkov's SARIF; its columns are invented and its description stands in the rule."""
     place = result.locations[0] if result.locations else None
     if place:

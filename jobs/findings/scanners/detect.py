@@ -8,14 +8,14 @@ from xml.etree.ElementTree import Element
 from jobs.findings.model import coerce
 from jobs.findings.model.refusals import Refused
 from jobs.findings.scanners import sarif, unsupported_formats
-from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.reading import ReportReading
 from jobs.findings.scanners.registry import SCANNERS
 from jobs.findings.scanners.scanner import Scanner
 
 OTHER_SARIF = "sarif_other"
 
 
-def read_json(document: Any, reading: Reading) -> None:
+def read_json(document: Any, reading: ReportReading) -> None:
     """Read a JSON document with the scanner that recognises it.
 
     Raises:
@@ -36,7 +36,7 @@ def read_json(document: Any, reading: Reading) -> None:
     raise Refused(unsupported_formats.json_refusal(document))
 
 
-def read_xml(root: Element, reading: Reading) -> None:
+def read_xml(root: Element, reading: ReportReading) -> None:
     """Read an XML root with the scanner that recognises it.
 
     Raises:
@@ -51,7 +51,7 @@ def read_xml(root: Element, reading: Reading) -> None:
     raise Refused(unsupported_formats.xml_refusal(root))
 
 
-def read_sarif(document: dict[str, Any], reading: Reading) -> None:
+def read_sarif(document: dict[str, Any], reading: ReportReading) -> None:
     """Read a SARIF file, each run by its own tool; runs of tools we do not know are read generically.
 
     Raises:
@@ -75,7 +75,7 @@ def read_sarif(document: dict[str, Any], reading: Reading) -> None:
     reading.tool = "+".join(sorted(tools)) or OTHER_SARIF
 
 
-def _sarif_record(run: sarif.Run, value: Any, scanner: Scanner | None) -> Any:
+def _sarif_record(run: sarif.SarifRun, value: Any, scanner: Scanner | None) -> Any:
     result = sarif.open_result(run, value)
     if scanner and scanner.from_sarif:
         return scanner.from_sarif(result)

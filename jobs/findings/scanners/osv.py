@@ -11,8 +11,8 @@ from jobs.findings.model import advisory, coerce, cwe, packages, severity, versi
 from jobs.findings.model.finding import Finding, Fix, Package, Severity
 from jobs.findings.model.refusals import Left
 from jobs.findings.model.structs import record
-from jobs.findings.scanners.reading import Reading
-from jobs.findings.scanners.sarif import Result, generic_finding, title
+from jobs.findings.scanners.reading import ReportReading
+from jobs.findings.scanners.sarif import SarifResult, generic_finding, title
 from jobs.findings.scanners.scanner import Scanner
 
 _SARIF_PACKAGE = re.compile(r"Package '(.+?)@([^@']*)' is vulnerable to '([^']+)'")
@@ -42,7 +42,7 @@ def _source(result: Any) -> dict[str, Any]:
     return coerce.mapping(found.get("source")) or coerce.mapping(found.get("packageSource"))
 
 
-def read(document: Any, reading: Reading) -> None:
+def read(document: Any, reading: ReportReading) -> None:
     """Read every vulnerability of every package; the advisories of one group become one when merged."""
     for pointer, result in reading.entries(document.get("results"), "/results"):
         source = coerce.text(_source(result).get("path"))
@@ -67,7 +67,7 @@ def _vulnerability(record: dict[str, Any], entry: dict[str, Any], source: str | 
         *coerce.texts(group.get("ids")),
         *coerce.texts(group.get("aliases")),
     }
-    rule, aliases = advisory.preferred(members)
+    rule, aliases = advisory.choose_name(members)
     details = coerce.text(record.get("details")) or ""
     return Finding(
         fingerprint="",
@@ -200,8 +200,8 @@ def intervals(record: dict[str, Any], package: Package, ecosystem: str) -> Itera
         for listed in coerce.mappings(affected.get("ranges")):
             if listed.get("type") != "GIT":
                 events = coerce.mappings(listed.get("events"))
-                stated = (_stated(events, name) for name in ("introduced", "fixed", "last_affected"))
-                yield from _paired(package.ecosystem, *stated)
+                stated = (_texts_of(events, name) for name in ("introduced", "fixed", "last_affected"))
+                yield from _pair_intervals(package.ecosystem, *stated)
 
 
 @lru_cache(maxsize=4096)
@@ -216,14 +216,14 @@ def _same_ecosystem(first: str, second: str) -> bool:
 _Versions = tuple[str, ...]
 
 
-def _stated(events: list[dict[str, Any]], name: str) -> _Versions:
+def _texts_of(events: list[dict[str, Any]], name: str) -> _Versions:
     return tuple(
         [found for event in events if name in event and (found := coerce.text(event[name])) is not None]
     )
 
 
 @lru_cache(maxsize=4096)
-def _paired(
+def _pair_intervals(
     ecosystem: str | None, starts: _Versions, ends: _Versions, lasts: _Versions
 ) -> tuple[Interval, ...]:
     """Events stand in pairs, but in no order that the format promises."""
@@ -249,7 +249,7 @@ def _nearest(ecosystem: str | None, start: str, others: _Versions, *, inclusive:
         if len(keyed) < 2:
             return keyed[0] if keyed else None
         return next(
-            (one for one in keyed if all(versions.at_most(ecosystem, one, other) for other in keyed)), None
+            (low for low in keyed if all(versions.at_most(ecosystem, low, other) for other in keyed)), None
         )
     return versions.nearest(ecosystem, start, others)
 
@@ -260,7 +260,7 @@ def _holds(interval: Interval, kind: str | None, installed: str) -> bool:
     return interval.fixed is not None and versions.at_most(kind, interval.fixed, installed) is False
 
 
-def from_sarif(result: Result) -> Finding:
+def from_sarif(result: SarifResult) -> Finding:
     """A finding out of OSV-Scanner's SARIF: package in the message, fixed versions in the rule's table."""
     match = _SARIF_PACKAGE.search(result.message)
     if match is None:
@@ -272,7 +272,7 @@ def from_sarif(result: Result) -> Finding:
     also = _SARIF_ALIASES.search(result.message)
     named = re.findall(r"'([^']+)'", also[1]) if also else []
     members = {result.rule_id, match[3], *named, *coerce.texts(result.rule.get("deprecatedIds"))}
-    rule, aliases = advisory.preferred(members)
+    rule, aliases = advisory.choose_name(members)
     text = coerce.text(coerce.dig(result.rule, "fullDescription", "text")) or result.message
     return generic_finding(
         result,

@@ -17,7 +17,7 @@ RECORD_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, Ov
 
 
 @dataclass(slots=True)
-class Reading:
+class ReportReading:
     """The findings, skipped records and warnings of one file, while it is read.
 
     `raw` counts the records as the tool wrote them, the suppressed and the broken included.

@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"\{(\d{1,3})\}")
 
 
 @record(frozen=True, slots=True)
-class Run:
+class SarifRun:
     """One run of a SARIF file: its driver, and its rules by id and by index."""
 
     driver: str
@@ -73,7 +73,7 @@ def rule_facts(rule: dict[str, Any]) -> RuleFacts:
 
 
 @record(frozen=True, slots=True)
-class Result:
+class SarifResult:
     """One SARIF result with everything looked up: rule, message, level, places, CWEs."""
 
     rule_id: str
@@ -104,14 +104,14 @@ def is_sarif(document: Any) -> bool:
     return named or (not listed and ("version" in document or "$schema" in document))
 
 
-def runs(document: dict[str, Any]) -> Iterator[tuple[str, Run]]:
+def runs(document: dict[str, Any]) -> Iterator[tuple[str, SarifRun]]:
     """Each run with its JSON pointer; entries that are no objects are left out."""
     for number, value in enumerate(coerce.items(document.get("runs"))):
         if isinstance(value, dict):
             yield f"/runs/{number}", open_run(value)
 
 
-def open_run(value: dict[str, Any]) -> Run:
+def open_run(value: dict[str, Any]) -> SarifRun:
     """Look up a run's tool and rules (SARIF 2.1, and 1.0's `tool.name` and `rules`)."""
     tool = coerce.mapping(value.get("tool"))
     driver = coerce.mapping(tool.get("driver")) or tool
@@ -129,7 +129,7 @@ def open_run(value: dict[str, Any]) -> Run:
     version = coerce.text(driver.get("semanticVersion")) or coerce.text(driver.get("version"))
     artifacts = tuple(coerce.items(value.get("artifacts")))
     name = coerce.text(driver.get("name")) or "unknown"
-    return Run(name, version, value, rules, by_id, extensions, artifacts)
+    return SarifRun(name, version, value, rules, by_id, extensions, artifacts)
 
 
 def _old_rules(value: dict[str, Any]) -> Sequence[Any]:
@@ -139,7 +139,7 @@ def _old_rules(value: dict[str, Any]) -> Sequence[Any]:
     return coerce.items(old)
 
 
-def open_result(run: Run, value: Any) -> Result:
+def open_result(run: SarifRun, value: Any) -> SarifResult:
     """Look up everything one result refers to.
 
     Raises:
@@ -156,7 +156,7 @@ def open_result(run: Run, value: Any) -> Result:
     notes = [coerce.text(coerce.dig(place, "message", "text")) for place in places if "message" in place]
     artifacts = run.artifacts
     locations = tuple([found for place in places if (found := sarif_locations.location(place, artifacts))])
-    return Result(
+    return SarifResult(
         rule_id=rule_id,
         rule=rule,
         about=about,
@@ -183,7 +183,7 @@ def _leave_out(value: dict[str, Any]) -> None:
         raise Left("absent from this scan (baselineState)")
 
 
-def _rule(run: Run, value: dict[str, Any]) -> dict[str, Any]:
+def _rule(run: SarifRun, value: dict[str, Any]) -> dict[str, Any]:
     direct = value.get("ruleId")
     if isinstance(direct, str) and direct in run.by_id:
         return run.by_id[direct]
@@ -245,15 +245,15 @@ def _severity(value: dict[str, Any], about: RuleFacts) -> Severity:
     properties = value.get("properties")
     own = coerce.text(coerce.mapping(properties).get("security-severity")) if properties else None
     if own is not None:
-        found = _rated(own, level)
+        found = _rating(own, level)
         if found:
             return found
     if level not in about.severities:
-        about.severities[level] = _rated(about.rated, level) or severity.build(level, None, "level")
+        about.severities[level] = _rating(about.rated, level) or severity.build(level, None, "level")
     return about.severities[level]
 
 
-def _rated(raw: str | None, level: str) -> Severity | None:
+def _rating(raw: str | None, level: str) -> Severity | None:
     """A `security-severity`: a score, or a word."""
     if raw is None:
         return None
@@ -268,7 +268,7 @@ def _cwes(value: dict[str, Any], about: RuleFacts) -> tuple[str, ...]:
     if not value.get("properties") and not value.get("taxa"):
         return about.cwes
     own = cwe.of(*_tags(value), *map(_taxon, coerce.mappings(value.get("taxa"))))
-    return cwe.joined((own, about.cwes)) if own else about.cwes
+    return cwe.unite((own, about.cwes)) if own else about.cwes
 
 
 def _tags(holder: dict[str, Any]) -> list[Any]:
@@ -297,7 +297,7 @@ def _fix(value: dict[str, Any], about: RuleFacts, locations: tuple[Location, ...
     return Fix("advice" if advice else "link" if link else "none", advice=advice, link=link)
 
 
-def generic_finding(result: Result, tool: str, **changes: Any) -> Finding:
+def generic_finding(result: SarifResult, tool: str, **changes: Any) -> Finding:
     """A finding out of a result of any tool; other tools' results stay so, scanners change some fields."""
     places = result.locations
     found = Finding(
@@ -318,12 +318,12 @@ def generic_finding(result: Result, tool: str, **changes: Any) -> Finding:
     return replace(found, **changes) if changes else found
 
 
-def title(result: Result) -> str:
+def title(result: SarifResult) -> str:
     """The rule's short words for it, else the first line of the result's own."""
     return result.about.title or coerce.first_line(result.message) or result.rule_id
 
 
-def _resource(result: Result) -> str | None:
+def _resource(result: SarifResult) -> str | None:
     for place in coerce.mappings(result.value.get("locations")):
         for entry in coerce.mappings(place.get("logicalLocations")):
             name = coerce.text(entry.get("fullyQualifiedName")) or coerce.text(entry.get("name"))

@@ -8,8 +8,8 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from jobs.findings.model.finding import Finding
-from jobs.findings.scanners.reading import Reading
-from jobs.findings.scanners.sarif import Result
+from jobs.findings.scanners.reading import ReportReading
+from jobs.findings.scanners.sarif import SarifResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Scanner:
 
     name: str
     is_json: Callable[[Any], bool]
-    read_json: Callable[[Any, Reading], None]
+    read_json: Callable[[Any, ReportReading], None]
     is_driver: Callable[[str], bool] = lambda name: False
-    from_sarif: Callable[[Result], Finding] | None = None
+    from_sarif: Callable[[SarifResult], Finding] | None = None
     is_xml: Callable[[Element], bool] = lambda root: False
-    read_xml: Callable[[Element, Reading], None] | None = None
+    read_xml: Callable[[Element, ReportReading], None] | None = None

@@ -9,8 +9,8 @@ from jobs.findings.model import advisory, coerce, cwe, packages, severity, versi
 from jobs.findings.model.finding import Finding, Fix, Location, Package
 from jobs.findings.model.refusals import Left
 from jobs.findings.model.structs import replace
-from jobs.findings.scanners.reading import Reading
-from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.reading import ReportReading
+from jobs.findings.scanners.sarif import SarifResult, generic_finding
 from jobs.findings.scanners.scanner import Scanner
 
 # Since 1.100, without a login, this stands in place of the code and the fingerprint.
@@ -43,7 +43,7 @@ def _is_platform(vulns: Sequence[Any], document: dict[str, Any]) -> bool:
     return "hasMore" in document or "cursor" in document
 
 
-def read(document: Any, reading: Reading) -> None:
+def read(document: Any, reading: ReportReading) -> None:
     """Read the command line's `results` or the platform's `vulns`."""
     if coerce.is_list(document.get("vulns")):
         for pointer, record in reading.entries(document["vulns"], "/vulns"):
@@ -173,7 +173,7 @@ def _vulnerability(record: dict[str, Any]) -> Finding:
     ]
     if name is None:
         raise ValueError("matchedDependency has no name")
-    rule, aliases = advisory.preferred(identifiers)
+    rule, aliases = advisory.choose_name(identifiers)
     manifest = coerce.text(coerce.dig(record, "dependencyFileLocation", "path"))
     # The advisory's own ecosystem may be another one's: a gRPC advisory says "gem" of a pip requirement.
     kind = packages.type_of_manifest(manifest) or packages.purl_type(coerce.text(about.get("ecosystem")))
@@ -203,7 +203,7 @@ def _vulnerability(record: dict[str, Any]) -> Finding:
     )
 
 
-def from_sarif(result: Result) -> Finding:
+def from_sarif(result: SarifResult) -> Finding:
     """A finding out of Semgrep's SARIF.
 
     Its `fixes` are wrong as literal edits (a part-line region with whole-line text) and are left out;

@@ -8,8 +8,8 @@ from typing import Any
 
 from jobs.findings.model import coerce, cwe, packages, severity, versions
 from jobs.findings.model.finding import Finding, Fix, Location, Package, Severity
-from jobs.findings.scanners.reading import Reading
-from jobs.findings.scanners.sarif import Result, generic_finding
+from jobs.findings.scanners.reading import ReportReading
+from jobs.findings.scanners.sarif import SarifResult, generic_finding
 from jobs.findings.scanners.scanner import Scanner
 
 _KUBERNETES = ("Resources", "Vulnerabilities", "Misconfigurations", "Findings")
@@ -41,7 +41,7 @@ def is_report(document: Any) -> bool:
     return any("Target" in entry for entry in coerce.first_mappings(document.get("Results"), _SAMPLE))
 
 
-def read(document: Any, reading: Reading) -> None:
+def read(document: Any, reading: ReportReading) -> None:
     """Read a report of any of Trivy's JSON shapes."""
     if coerce.is_list(document):
         _results(document, "", None, reading)
@@ -55,7 +55,7 @@ def read(document: Any, reading: Reading) -> None:
             _results(coerce.mapping(resource).get("Results"), f"{pointer}/Results", version, reading)
 
 
-def _results(results: Any, pointer: str, version: str | None, reading: Reading) -> None:
+def _results(results: Any, pointer: str, version: str | None, reading: ReportReading) -> None:
     for place, result in reading.entries(results, pointer):
         if not isinstance(result, dict):
             reading.skip(place, "a result was expected to be an object")
@@ -110,10 +110,10 @@ def _version_fix(found: Package, record: dict[str, Any]) -> Fix:
     status, link = coerce.text(record.get("Status")), coerce.text(record.get("PrimaryURL"))
     if status in _NO_FIX:
         return Fix(advice=f"There is no fixed version: {status}.", link=link)
-    return _chosen(found, coerce.text(record.get("FixedVersion")), link)
+    return _choose_fix(found, coerce.text(record.get("FixedVersion")), link)
 
 
-def _chosen(found: Package, fixed: str | None, link: str | None) -> Fix:
+def _choose_fix(found: Package, fixed: str | None, link: str | None) -> Fix:
     choice = versions.choose(found.ecosystem, found.version, versions.candidates(fixed)) if fixed else None
     if choice:
         return Fix("version", version=choice.version, alternatives=choice.alternatives, link=link)
@@ -232,7 +232,7 @@ _RECORDS = {
 }
 
 
-def from_sarif(result: Result) -> Finding:
+def from_sarif(result: SarifResult) -> Finding:
     """A finding out of a Trivy SARIF result: the package's facts stand only in the message's lines.
 
     The rule's help is not asked: it may name another package of the same advisory.
@@ -246,11 +246,11 @@ def from_sarif(result: Result) -> Finding:
     if not fields.get("Package"):
         return _sarif_check(result, raw, url, level if fields.get("Severity") else result.severity)
     found = _sarif_package(fields, result)
-    fix = _chosen(found, fields.get("Fixed Version"), url)
+    fix = _choose_fix(found, fields.get("Fixed Version"), url)
     return generic_finding(result, "trivy", rule=raw, severity=level, location=None, package=found, fix=fix)
 
 
-def _sarif_check(result: Result, raw: str, url: str | None, level: Severity) -> Finding:
+def _sarif_check(result: SarifResult, raw: str, url: str | None, level: Severity) -> Finding:
     rule = raw if raw.upper().startswith(("CVE-", "GHSA-")) else check_id(raw)
     place = result.locations[0] if result.locations else None
     if place and raw == rule and (place.start_line, place.start_column, place.end_column) == (1, 1, 1):
@@ -264,7 +264,7 @@ def _sarif_check(result: Result, raw: str, url: str | None, level: Severity) -> 
     )
 
 
-def _sarif_package(fields: dict[str, str], result: Result) -> Package:
+def _sarif_package(fields: dict[str, str], result: SarifResult) -> Package:
     place = result.locations[0].path if result.locations else None
     notes = " ".join((*result.location_messages, place or ""))
     kind = packages.type_of_manifest(notes) if "(" in notes else None

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from jobs.findings.model import coerce, cwe
 from jobs.findings.model.finding import Finding, Fix, Http, Severity, SeverityLevel
 from jobs.findings.model.refusals import Left
-from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.reading import ReportReading
 from jobs.findings.scanners.scanner import Scanner
 
 _BREAK = re.compile(r"<(?:/p\s*>|br\s*/?>|/li\s*>|/div\s*>)", re.IGNORECASE)
@@ -46,7 +46,7 @@ def _api_alerts(document: Any) -> Sequence[Any] | None:
     return alerts if found else None
 
 
-def read(document: Any, reading: Reading) -> None:
+def read(document: Any, reading: ReportReading) -> None:
     """Read a JSON report or an API export."""
     alerts = _api_alerts(document)
     if alerts is not None:
@@ -57,12 +57,12 @@ def read(document: Any, reading: Reading) -> None:
     report = _report(document) or {}
     version = coerce.text(report.get("@version"))
     root = "" if report is document else "/OWASPZAPReport"
-    for pointer, site in reading.entries(coerce.listed(report.get("site")), f"{root}/site"):
+    for pointer, site in reading.entries(coerce.as_list(report.get("site")), f"{root}/site"):
         name = coerce.text(coerce.mapping(site).get("@name"))
         alerts = coerce.mapping(site).get("alerts")
         if isinstance(alerts, dict) and "alertitem" in alerts:
             alerts = alerts["alertitem"]
-        for place, record in reading.entries(coerce.listed(alerts), f"{pointer}/alerts"):
+        for place, record in reading.entries(coerce.as_list(alerts), f"{pointer}/alerts"):
             reading.record(place, _alert, record, (name, version, "json"))
 
 
@@ -71,7 +71,7 @@ def is_xml_report(root: Element) -> bool:
     return root.tag == "OWASPZAPReport"
 
 
-def read_xml(root: Element, reading: Reading) -> None:
+def read_xml(root: Element, reading: ReportReading) -> None:
     """Read an XML report (plain and plus format)."""
     version = root.get("version")
     for number, site in enumerate(root.findall("site"), 1):
@@ -103,7 +103,7 @@ def _alert(record: dict[str, Any], source: tuple[str | None, str | None, str]) -
     listed = record.get("instances")
     if isinstance(listed, dict):  # one instance, or the element around them, of a converted XML
         listed = listed.get("instance", listed)
-    instances = coerce.mappings(coerce.listed(listed)) or [record]
+    instances = coerce.mappings(coerce.as_list(listed)) or [record]
     if str(record.get("confidence")).strip() == "0":
         raise Left("marked as a false positive")
     name = coerce.text(record.get("name")) or coerce.text(record.get("alert"))

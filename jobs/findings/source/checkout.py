@@ -46,7 +46,7 @@ _PREFIXES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class CheckoutCounts:
     """What a checkout gave: findings with a place in code, and how many of them were found in it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Context:
     different: int
 
 
-def add_context(findings: Iterable[Finding], root: Path) -> tuple[tuple[Finding, ...], Context]:
+def add_context(findings: Iterable[Finding], root: Path) -> tuple[tuple[Finding, ...], CheckoutCounts]:
     """Give findings the code around them: the reported lines where the report has none, what encloses them.
 
     Args:
@@ -87,7 +87,7 @@ def add_context(findings: Iterable[Finding], root: Path) -> tuple[tuple[Finding,
         for number in numbers:
             given[number], fate = _with_source(given[number], source)
             counts[fate] += 1
-    return tuple(given), Context(places=sum(map(len, by_path.values())), **counts)
+    return tuple(given), CheckoutCounts(places=sum(map(len, by_path.values())), **counts)
 
 
 class Checkout:
@@ -106,12 +106,12 @@ class Checkout:
                 "Name the folder that was scanned, or leave --source and findings.source out.",
             )
 
-    def read(self, path: str) -> enclosing.Source | None:
+    def read(self, path: str) -> enclosing.SourceFile | None:
         """The source file that a report calls `path`, or None where the checkout has no such text file."""
         for name in candidates(path, self.root):
             data = self._bytes(PurePosixPath(name))
             if data is not None and b"\0" not in data[:8192]:
-                return enclosing.Source(name, data)
+                return enclosing.SourceFile(name, data)
         return None
 
     def _bytes(self, name: PurePosixPath) -> bytes | None:
@@ -170,7 +170,7 @@ def _below(rest: str, least: int) -> Iterator[str]:
             yield "/".join(parts[start:])
 
 
-def _with_source(finding: Finding, source: enclosing.Source | None) -> tuple[Finding, str]:
+def _with_source(finding: Finding, source: enclosing.SourceFile | None) -> tuple[Finding, str]:
     place = finding.location
     if place is None or place.start_line is None or source is None:
         return finding, "missing"

@@ -16,7 +16,7 @@ MAX_CONTEXT_LINES = 400
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A source file: its path below the checkout, its bytes, its lines without their ends."""
 
     path: str
@@ -30,7 +30,7 @@ class Source:
         object.__setattr__(self, "lines", lines[:-1] if lines[-1] == "" else lines)
 
 
-def enclosing(source: Source, start: int, end: int) -> Context | None:
+def enclosing(source: SourceFile, start: int, end: int) -> Context | None:
     """The smallest named function, method or class that holds the lines `start` to `end` (1-based).
 
     Returns:
@@ -56,10 +56,10 @@ def enclosing(source: Source, start: int, end: int) -> Context | None:
 class _Trees:
     """The last file's tree: findings come file by file."""
 
-    _last: tuple[Source, Node] | None = None
+    _last: tuple[SourceFile, Node] | None = None
 
     @classmethod
-    def of(cls, source: Source, grammar: Grammar) -> Node:
+    def of(cls, source: SourceFile, grammar: Grammar) -> Node:
         """The root of a file's tree."""
         last = cls._last
         if last is None or last[0] is not source:
@@ -69,14 +69,14 @@ class _Trees:
 
 
 def _name(node: Node) -> str | None:
-    for candidate in _named(node):
+    for candidate in _name_nodes(node):
         found = candidate.text
         if found:
             return found.decode("utf-8", "replace")[:200]
     return None
 
 
-def _named(node: Node) -> Iterator[Node]:
+def _name_nodes(node: Node) -> Iterator[Node]:
     """Where a definition's name can stand: its field, its declarator (C), what it is assigned to."""
     name = node.child_by_field_name("name") or node.child_by_field_name("type")
     declarator = node.child_by_field_name("declarator")
@@ -96,7 +96,7 @@ def _named(node: Node) -> Iterator[Node]:
                     yield target
 
 
-def _context(source: Source, node: Node, kind: str, name: str) -> Context:
+def _context(source: SourceFile, node: Node, kind: str, name: str) -> Context:
     first, last = node.start_point[0] + 1, node.end_point[0] + 1
     fits = last - first < MAX_CONTEXT_LINES
     code = "\n".join(source.lines[first - 1 : last]) if fits else None

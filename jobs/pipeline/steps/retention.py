@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.clock import now
-from jobs.evaluation.answering import answer_cases
 from jobs.evaluation.report import write_results
 from jobs.evaluation.retention import retention_rate
+from jobs.pipeline.answering import answer_cases
 from jobs.pipeline.context import Job, Skip
 
 

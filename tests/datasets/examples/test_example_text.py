@@ -16,18 +16,18 @@ from jobs.datasets.examples.example import (
     fenced_code,
     prompt_code,
     prompt_text,
-    shortened,
+    shorten,
 )
 from jobs.datasets.examples.quality import part_refusal, window_refusal
 from jobs.datasets.examples.tokens import TokenCounter
-from jobs.datasets.pool.offset_file import Spool
+from jobs.datasets.pool.offset_file import OffsetFile
 
 CODE = st.text(st.characters(exclude_characters="`\r", exclude_categories=["Cs"]), min_size=1, max_size=80)
 
 
 @given(code=CODE, fact=CODE)
 def test_code_comes_out_of_a_fence_as_it_went_in(code: str, fact: str) -> None:
-    prompt = prompt_text("Fix.", {"Description": shortened(fact), "CWE": None}, fence(code, "python"))
+    prompt = prompt_text("Fix.", {"Description": shorten(fact), "CWE": None}, fence(code, "python"))
     assert fenced_code(fence(code, "python")) == code
     assert prompt_code(prompt) == code
 
@@ -41,14 +41,14 @@ def test_facts_that_are_not_known_are_left_out() -> None:
 
 @given(text=st.text(max_size=900), limit=st.integers(20, 400))
 def test_a_shortened_text_is_one_line_of_about_the_limit(text: str, limit: int) -> None:
-    short = shortened(text, limit)
+    short = shorten(text, limit)
     assert "\n" not in short
     assert len(short) <= limit + len(" ...")
 
 
 def test_a_long_description_ends_with_a_whole_sentence() -> None:
     assert (
-        shortened("One is here. " * 9 + "The last one is cut", 60)
+        shorten("One is here. " * 9 + "The last one is cut", 60)
         == "One is here. One is here. One is here. One is here."
     )
 
@@ -92,12 +92,12 @@ def test_a_part_of_a_fix_that_only_imports_cannot_stand_alone(changed: list[str]
     assert part_refusal(changed) == reason
 
 
-def test_an_example_is_the_same_after_a_trip_through_json_and_through_a_spool(tmp_path: Path) -> None:
+def test_an_example_is_the_same_after_a_trip_through_json_and_through_an_offset_file(tmp_path: Path) -> None:
     examples = [Example(conversation(f"p{n}", "a\u2028ü"), {"groups": ["g"], "n": n}) for n in range(3)]
-    with closing(Spool(tmp_path / "spool")) as spool:
-        offsets = [spool.append(example.to_json()) for example in examples]
-        found = [Example.from_json(spool.read(offset)) for offset in reversed(offsets)]
-        assert [Example.from_json(value) for value in spool] == examples
+    with closing(OffsetFile(tmp_path / "examples.jsonl")) as kept:
+        offsets = [kept.append(example.to_json()) for example in examples]
+        found = [Example.from_json(kept.read(offset)) for offset in reversed(offsets)]
+        assert [Example.from_json(value) for value in kept] == examples
     assert found == examples[::-1]
 
 

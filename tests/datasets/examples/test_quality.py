@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.datasets.examples.quality import Pair, advice_refusal, judged
+from jobs.datasets.examples.quality import Pair, advice_refusal, judge
 from jobs.datasets.examples.syntax import faults
 
 PROMPT = "Fix the problem that the scanner reports.\nProblem: The digest can be forged by anybody.\n\n```\n"
@@ -49,7 +49,7 @@ PROMPT = "Fix the problem that the scanner reports.\nProblem: The digest can be 
     ],
 )
 def test_a_bad_fix_is_refused_by_its_reason(before: str, after: str, tag: str, refusal: str) -> None:
-    assert judged(Pair(before, after, tag), f"{PROMPT}{before}\n```", "high").refusal == refusal
+    assert judge(Pair(before, after, tag), f"{PROMPT}{before}\n```", "high").refusal == refusal
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ def test_a_bad_fix_is_refused_by_its_reason(before: str, after: str, tag: str, r
 def test_only_code_that_is_seen_to_parse_is_of_high_quality(
     before: str, after: str, tag: str | None, quality: str
 ) -> None:
-    verdict = judged(Pair(before, after, tag), f"{PROMPT}{before}\n```", "high")
+    verdict = judge(Pair(before, after, tag), f"{PROMPT}{before}\n```", "high")
     assert (verdict.refusal, verdict.quality) == (None, quality)
-    assert judged(Pair(before, after, tag), f"{PROMPT}{before}\n```", "standard").quality == "standard"
+    assert judge(Pair(before, after, tag), f"{PROMPT}{before}\n```", "standard").quality == "standard"
 
 
 def test_a_whole_document_must_parse_even_where_its_input_did_not() -> None:
     pair = Pair('{"a": 1,', '{"a": 2,', "json")
-    assert judged(pair, PROMPT, "high").refusal is None
+    assert judge(pair, PROMPT, "high").refusal is None
     whole = Pair(pair.before, pair.after, "json", is_whole=True)
-    assert judged(whole, PROMPT, "high").refusal == "fix_does_not_parse"
+    assert judge(whole, PROMPT, "high").refusal == "fix_does_not_parse"
 
 
 def test_what_the_prompt_requires_may_stand_in_the_fix() -> None:
     prompt = "Fix it.\nRequired: storage_encrypted = true_and_always\n\n```\n"
     pair = Pair("storage_encrypted = 0", "storage_encrypted = true_and_always", None)
-    assert judged(pair, prompt, "standard").refusal is None
+    assert judge(pair, prompt, "standard").refusal is None
 
 
 @pytest.mark.parametrize(

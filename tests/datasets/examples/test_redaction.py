@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.datasets.build import Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.example import Example, conversation, fence
-from jobs.datasets.examples.redaction import Redactor, redacted
+from jobs.datasets.examples.redaction import Redactor, redact
+from jobs.datasets.request import Stage1Request
 
 # Put together here, so that no scanner takes this file for a leak.
 AWS = "AKIA" + "QW3RTY8UI9OP1ASD"
@@ -58,7 +59,7 @@ char *api_key = getenv("API_KEY_2");
 
 @pytest.mark.parametrize(("text", "secret", "kind"), SECRETS)
 def test_a_secret_is_gone_and_counted_by_its_kind(text: str, secret: str, kind: str) -> None:
-    (clean,), kinds = redacted([text], "python")
+    (clean,), kinds = redact([text], "python")
     assert secret not in clean
     assert kinds == {kind: 1}
     assert clean == text.replace(secret, f"REDACTED_{kind.upper()}_1")
@@ -66,24 +67,24 @@ def test_a_secret_is_gone_and_counted_by_its_kind(text: str, secret: str, kind: 
 
 @pytest.mark.parametrize("language", [None, "php", "python", "yaml", "bash", "ini"])
 def test_ordinary_code_stays_as_it_is(language: str | None) -> None:
-    assert redacted([ORDINARY], language) == ([ORDINARY], {})
+    assert redact([ORDINARY], language) == ([ORDINARY], {})
 
 
 def test_a_value_without_quotes_is_a_secret_in_configuration_and_a_variable_in_code() -> None:
     line = "db_password: tr0ub4dor&3"
-    assert redacted([line], "yaml")[1] == {"password": 1}
-    assert redacted(["password: checked2user"], "typescript")[1] == {}
+    assert redact([line], "yaml")[1] == {"password": 1}
+    assert redact(["password: checked2user"], "typescript")[1] == {}
 
 
 @pytest.mark.parametrize("cut", [PEM, PEM.partition("-----END")[0], PEM.partition("KEY-----")[2]])
 def test_key_material_is_gone_even_where_the_window_cuts_the_block(cut: str) -> None:
-    (clean,), kinds = redacted([cut], None)
+    (clean,), kinds = redact([cut], None)
     assert kinds["private_key_line"] >= 2
     assert not any(line in clean for line in PEM_LINES)
 
 
 def test_a_secret_in_prompt_and_answer_gets_one_placeholder() -> None:
-    (prompt, answer), kinds = redacted([f"a('{AWS}', '{GITHUB}')", f"b('{GITHUB}', '{AWS}')"], "php")
+    (prompt, answer), kinds = redact([f"a('{AWS}', '{GITHUB}')", f"b('{GITHUB}', '{AWS}')"], "php")
     assert prompt == "a('REDACTED_AWS_KEY_1', 'REDACTED_GITHUB_TOKEN_1')"
     assert answer == "b('REDACTED_GITHUB_TOKEN_1', 'REDACTED_AWS_KEY_1')"
     assert kinds == {"aws_key": 1, "github_token": 1}
@@ -114,15 +115,15 @@ TEXTS = st.lists(st.one_of(FRAGMENTS, st.text(max_size=8)), max_size=12).map("".
 @settings(max_examples=200, deadline=None)
 @given(prompt=TEXTS, answer=TEXTS, language=st.sampled_from([None, "python", "yaml"]))
 def test_redaction_is_idempotent(prompt: str, answer: str, language: str | None) -> None:
-    once, _ = redacted([prompt, answer], language)
-    assert redacted(once, language) == (once, {})
+    once, _ = redact([prompt, answer], language)
+    assert redact(once, language) == (once, {})
 
 
 @settings(max_examples=100, deadline=None)
 @given(before=TEXTS, after=TEXTS, number=st.integers(0, 3))
 def test_no_vendor_token_survives_among_anything(before: str, after: str, number: int) -> None:
     text, secret, _ = SECRETS[number]
-    (clean,), _ = redacted([f"{before}\n{text}\n{after}"], None)
+    (clean,), _ = redact([f"{before}\n{text}\n{after}"], None)
     assert secret not in clean
 
 
@@ -132,13 +133,13 @@ def test_metadata_loses_the_password_of_an_address() -> None:
         conversation("q\n\n```\na\n```", fence("b", "")),
         {"provenance": "https://bob:Hunter22x@example.invalid/r@1", "language": None, "groups": []},
     )
-    assert "Hunter22x" not in redactor.cleaned(example).metadata["provenance"]
+    assert "Hunter22x" not in redactor.clean(example).metadata["provenance"]
     assert redactor.to_json() == {"examples": 1, "by_kind": {"url_password": 1}}
 
 
 def test_an_example_without_secrets_is_the_very_same_object() -> None:
     example = Example(conversation("q\n\n```\na\n```", fence("b", "")), {"language": "php", "groups": []})
-    assert Redactor().cleaned(example) is example
+    assert Redactor().clean(example) is example
 
 
 def test_a_build_writes_no_secret_counts_them_and_asks_no_network(

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.datasets.fixes.scanner_edits import edited
+from jobs.datasets.fixes.scanner_edits import apply_edit
 from jobs.findings.model.finding import Location
 
 PLACE = Location("a.py", 5, 5, 8, 15, snippet=((4, "x = 1"), (5, "  y = f(secret)  # why"), (6, "z")))
 
 
 def test_an_edit_replaces_exactly_the_text_between_its_columns() -> None:
-    assert edited(
+    assert apply_edit(
         dataclasses.replace(PLACE, start_column=7, end_column=16), "g()", only_edited_lines=False
     ) == (
         "x = 1\n  y = f(secret)  # why\nz",
@@ -25,7 +25,7 @@ def test_an_edit_replaces_exactly_the_text_between_its_columns() -> None:
 
 def test_an_edit_over_several_lines_joins_what_is_left_of_them() -> None:
     place = dataclasses.replace(PLACE, start_line=4, start_column=5, end_line=6, end_column=2)
-    assert edited(place, "2\ny = 3", only_edited_lines=False) == (
+    assert apply_edit(place, "2\ny = 3", only_edited_lines=False) == (
         "x = 1\n  y = f(secret)  # why\nz",
         "x = 2\ny = 3",
     )
@@ -33,7 +33,7 @@ def test_an_edit_over_several_lines_joins_what_is_left_of_them() -> None:
 
 def test_an_empty_edit_deletes() -> None:
     place = dataclasses.replace(PLACE, start_column=16, end_column=23)
-    assert edited(place, "", only_edited_lines=True) == ("  y = f(secret)  # why", "  y = f(secret)")
+    assert apply_edit(place, "", only_edited_lines=True) == ("  y = f(secret)  # why", "  y = f(secret)")
 
 
 @given(
@@ -55,7 +55,7 @@ def test_an_edit_is_the_same_as_cutting_the_joined_text(
     (first, first_column), (last, last_column) = place_of(start), place_of(end)
     snippet = tuple((number + 10, line) for number, line in enumerate(lines))
     location = Location("a", first, last, first_column, last_column, snippet=snippet)
-    assert edited(location, edit, only_edited_lines=False) == (text, text[:start] + edit + text[end:])
+    assert apply_edit(location, edit, only_edited_lines=False) == (text, text[:start] + edit + text[end:])
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_an_edit_is_the_same_as_cutting_the_joined_text(
 )
 def test_an_edit_that_cannot_be_applied_exactly_is_refused(changes: dict[str, object], reason: str) -> None:
     place = dataclasses.replace(PLACE, **changes)  # type: ignore[arg-type]
-    assert edited(place, "g", only_edited_lines=False) == reason
+    assert apply_edit(place, "g", only_edited_lines=False) == reason

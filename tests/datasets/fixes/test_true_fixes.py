@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.datasets.examples.syntax import faults
-from jobs.datasets.fixes.checkov.rules import REMEDIES, mended, remedy_of
+from jobs.datasets.fixes.checkov.rules import FIX_RULES, apply_rule, fix_rule_of
 from jobs.findings.model.finding import Finding, Location
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "datasets"
@@ -28,9 +28,9 @@ def failed_check(rule: str, path: str, code: str, resource: str = "") -> Finding
 
 def fixed(rule: str, path: str, code: str, resource: str = "") -> tuple[str, str] | str:
     finding = failed_check(rule, path, code, resource)
-    remedy = remedy_of(finding)
+    remedy = fix_rule_of(finding)
     assert remedy is not None
-    return mended(finding, remedy)
+    return apply_rule(finding, remedy)
 
 
 def name(row: dict[str, Any]) -> str:
@@ -38,23 +38,23 @@ def name(row: dict[str, Any]) -> str:
 
 
 def test_at_least_sixty_checks_of_four_kinds_have_a_fix() -> None:
-    assert len(REMEDIES) >= 60
+    assert len(FIX_RULES) >= 60
     kinds = [
-        sum(kind in check for check in REMEDIES)
+        sum(kind in check for check in FIX_RULES)
         for kind in ("_GHA_", "_DOCKER_", "_K8S_", "_AWS_", "_AZURE_", "_GCP_")
     ]
     assert all(kinds), kinds
 
 
 def test_checkov_has_seen_every_row_of_the_table_fail_before_and_pass_after() -> None:
-    assert {row["check"] for row in OUTCOMES if row["passes_after"]} == set(REMEDIES)
+    assert {row["check"] for row in OUTCOMES if row["passes_after"]} == set(FIX_RULES)
     assert all(row["passes_after"] for row in OUTCOMES)
 
 
 @pytest.mark.parametrize("row", OUTCOMES, ids=name)
 def test_our_fix_is_the_text_that_checkov_passed(row: dict[str, Any]) -> None:
     assert fixed(row["check"], row["path"], row["before"], row["resource"]) == (row["before"], row["after"])
-    tag = REMEDIES[row["check"]].tag
+    tag = FIX_RULES[row["check"]].tag
     assert (faults(row["before"], tag), faults(row["after"], tag)) == (0, 0)
 
 
@@ -110,12 +110,12 @@ def test_code_that_does_not_allow_the_fix_gets_none(rule: str, path: str, code: 
 
 
 def test_a_fix_needs_the_code_and_a_file_of_its_language() -> None:
-    assert remedy_of(failed_check("CKV_AWS_3", "template.yaml", DISK)) is None
-    assert remedy_of(failed_check("CKV_AWS_99999", "a.tf", DISK)) is None
+    assert fix_rule_of(failed_check("CKV_AWS_3", "template.yaml", DISK)) is None
+    assert fix_rule_of(failed_check("CKV_AWS_99999", "a.tf", DISK)) is None
     finding = failed_check("CKV_AWS_3", "a.tf", "")
     bare = Finding("f", "checkov", "json", "CKV_AWS_3", "t", location=Location("a.tf", 1, 3))
-    assert mended(bare, REMEDIES["CKV_AWS_3"]) == "no_snippet"
-    assert mended(finding, REMEDIES["CKV_AWS_3"]) == "fix_not_applicable"
+    assert apply_rule(bare, FIX_RULES["CKV_AWS_3"]) == "no_snippet"
+    assert apply_rule(finding, FIX_RULES["CKV_AWS_3"]) == "fix_not_applicable"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,6 @@ def test_a_torn_or_garbled_snippet_never_gets_a_fix_that_parses_worse(
     if isinstance(sides, str):
         assert sides in {"fix_not_applicable", "no_snippet"}
     else:
-        tag = REMEDIES[row["check"]].tag
+        tag = FIX_RULES[row["check"]].tag
         before, after = (faults(side, tag) or 0 for side in sides)
         assert after <= before

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from jobs.datasets.examples.example import fenced_code, prompt_code
-from jobs.datasets.examples.quality import Pair, judged
+from jobs.datasets.examples.quality import Pair, judge
 from jobs.datasets.examples.syntax import faults
 from jobs.datasets.examples.tokens import TokenCounter
 from jobs.datasets.fixes.render import FindingRenderer
-from jobs.datasets.fixes.zap.alerts import ALERTS, Cookie, Header, Rule, rule_of
-from jobs.datasets.fixes.zap.configurations import changes
+from jobs.datasets.fixes.zap.alerts import ALERTS, AlertRule, Cookie, Header, alert_rule_of
+from jobs.datasets.fixes.zap.configurations import configuration_changes
 from jobs.findings.model.finding import Finding, Fix, Http
 
 EACH = [pytest.param(rule, id=reference) for reference, _, rule in ALERTS]
@@ -26,31 +26,31 @@ def alert(rule: str, title: str = "An alert", **changes: object) -> Finding:
 def test_at_least_twenty_five_alerts_are_known_by_number_and_by_name() -> None:
     assert len(ALERTS) >= 25
     for reference, title, rule in ALERTS:
-        assert rule_of(alert(reference)) == rule
-        assert rule_of(alert(reference.partition("-")[0], title)) is not None
-    assert rule_of(alert("10020", "X-Frame-Options Header Not Set")) == rule_of(alert("10020-1"))
+        assert alert_rule_of(alert(reference)) == rule
+        assert alert_rule_of(alert(reference.partition("-")[0], title)) is not None
+    assert alert_rule_of(alert("10020", "X-Frame-Options Header Not Set")) == alert_rule_of(alert("10020-1"))
 
 
 def test_an_alert_that_the_table_does_not_know_has_no_configuration() -> None:
-    assert rule_of(alert("40018", "Cross-Domain Misconfiguration")) is None
-    assert rule_of(alert("10020", "Something new")) is None
+    assert alert_rule_of(alert("40018", "Cross-Domain Misconfiguration")) is None
+    assert alert_rule_of(alert("10020", "Something new")) is None
     finding = Finding("f", "trivy", "json", "10021", "X-Content-Type-Options Header Missing")
-    assert rule_of(finding) is None
+    assert alert_rule_of(finding) is None
 
 
 @pytest.mark.parametrize("rule", EACH)
-def test_every_configuration_parses_before_and_after_and_the_fix_passes_the_gate(rule: Rule) -> None:
-    made = changes(rule, "SESSION")
+def test_every_configuration_parses_before_and_after_and_the_fix_passes_the_gate(rule: AlertRule) -> None:
+    made = configuration_changes(rule, "SESSION")
     assert len(made) >= 2
     for change in made:
         assert (faults(change.before, change.tag), faults(change.after, change.tag)) == (0, 0)
-        verdict = judged(Pair(change.before, change.after, change.tag, is_whole=True), "", "standard")
+        verdict = judge(Pair(change.before, change.after, change.tag, is_whole=True), "", "standard")
         assert (verdict.refusal, verdict.quality) == (None, "standard")
 
 
 @pytest.mark.parametrize("rule", [param for param in EACH if isinstance(param.values[0], Header)])
 def test_a_required_header_stands_once_in_the_fix_and_a_wrong_one_not_at_all(rule: Header) -> None:
-    for change in changes(rule, "SESSION"):
+    for change in configuration_changes(rule, "SESSION"):
         if rule.right is None:
             assert rule.name not in change.after
         else:
@@ -68,7 +68,7 @@ def test_a_required_header_stands_once_in_the_fix_and_a_wrong_one_not_at_all(rul
 
 @pytest.mark.parametrize("rule", [param for param in EACH if isinstance(param.values[0], Cookie)])
 def test_a_cookie_s_fix_has_all_three_attributes_and_the_name_of_the_report(rule: Cookie) -> None:
-    for change in changes(rule, "rp_session"):
+    for change in configuration_changes(rule, "rp_session"):
         text = change.after.lower().replace("-", "")
         assert all(word in text for word in ("secure", "httponly", "samesite", "lax", "rp_session"))
 

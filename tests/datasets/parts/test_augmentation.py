@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.datasets.build import Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.example import Example, conversation, fence, prompt_code, prompt_text
 from jobs.datasets.examples.tokens import TokenCounter
-from jobs.datasets.parts.augment import KINDS, varied
+from jobs.datasets.parts.augment import KINDS, vary
+from jobs.datasets.request import Stage1Request
 
 Stage1 = Callable[..., Stage1Request]
 WORDS = st.text(alphabet="abcXYZ :.,CWELanguageDescription", max_size=30)
@@ -27,7 +28,7 @@ def test_only_prose_outside_fences_changes(
     facts: dict[str, str | None] = {"CWE": cwe, "Language": "php", "Description": description}
     prompt = prompt_text("Fix the vulnerability in this code.", facts, fence(before, "php"))
     example = Example(conversation(prompt, fence(after, "php")), {"groups": ["a"]})
-    copy = varied(example, kind)
+    copy = vary(example, kind)
     if copy is None:
         return
     assert copy.answer == example.answer
@@ -42,7 +43,7 @@ def test_only_prose_outside_fences_changes(
 def test_each_kind_makes_something_of_a_usual_prompt(kind: str) -> None:
     facts: dict[str, str | None] = {"CWE": "CWE-79", "Language": "php", "Description": "A flaw."}
     prompt = prompt_text("Fix the vulnerability in this code.", facts, fence("echo 1;", "php"))
-    copy = varied(Example(conversation(prompt, fence("echo 2;", "php")), {"groups": []}), kind)
+    copy = vary(Example(conversation(prompt, fence("echo 2;", "php")), {"groups": []}), kind)
     assert copy is not None
     assert "CWE-79" in copy.prompt
 

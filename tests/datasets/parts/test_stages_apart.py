@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.datasets.build import Stage1Request, Stage2Request, build_stage1, build_stage2
+from jobs.datasets.build import build_stage1, build_stage2
 from jobs.datasets.parts.leakage import LeakFound, check_across, require_none
+from jobs.datasets.request import Stage1Request, Stage2Request
 
 Stage1 = Callable[..., Stage1Request]
 Stage2 = Callable[..., Stage2Request]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.datasets.examples.diff import ChangeGroup
 from jobs.datasets.pool.scratch_db import NumberTable
 from jobs.datasets.public.candidate import Candidate
-from jobs.datasets.public.merged_metadata import JoinedFacts
+from jobs.datasets.public.merged_metadata import MergedMetadata
 
 LARGEST = (1 << 64) - 1
 NUMBERS = st.one_of(st.integers(0, 5), st.integers(0, LARGEST), st.just(1 << 63), st.just(LARGEST))
@@ -37,7 +37,7 @@ def candidate(cwes: dict[str, str], groups: list[str], description: str | None) 
 
 def test_what_further_rows_tell_is_joined_in_their_order(tmp_path: Path) -> None:
     first = candidate({"CWE-1": "", "CWE-2": "two"}, ["g1"], None)
-    with closing(JoinedFacts(tmp_path / "joined.db")) as joined:
+    with closing(MergedMetadata(tmp_path / "joined.db")) as joined:
         joined.add(7, candidate({"CWE-2": "other", "CWE-3": "three"}, ["g1", "g2"], None))
         joined.add(8, candidate({"CWE-9": "nine"}, ["g9"], "not about this one"))
         joined.add(7, candidate({"CWE-1": "one"}, ["g3"], "words"))

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs.datasets.build import Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.diff import ChangeGroup, groups_of_pair
 from jobs.datasets.examples.example import fenced_code, prompt_code
 from jobs.datasets.public.enclosing import finder
+from jobs.datasets.request import Stage1Request
 
 PYTHON = """\
 import db

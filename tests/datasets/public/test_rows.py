@@ -17,9 +17,7 @@ from jobs.errors import NetworkError, OperatorError
 
 def read(source: Source, cache: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
     drops = Drops()
-    return list(
-        rows(source, cache / "cache", drops, sources.named(source.name).read_columns)
-    ), drops.to_json()
+    return list(rows(source, cache / "cache", drops, sources.load(source.name).read_columns)), drops.to_json()
 
 
 def write_parquet(path: Path, values: list[dict[str, Any]]) -> None:
@@ -39,7 +37,7 @@ def test_shards_of_parquet_and_of_json_lines_give_the_same_rows(
     made.write_lines(tmp_path / "j/train-1.jsonl", values[:3])
     made.write_lines(tmp_path / "j/train-2.jsonl", values[3:])
     made.write_lines(tmp_path / "one.jsonl", values)
-    columns = sources.named("cvefixes").read_columns
+    columns = sources.load("cvefixes").read_columns
     assert not {"vulnerable_code", "fixed_code"} & columns  # the largest fields of the set, and of no use
     wanted = [{name: row[name] for name in row if name in columns} for row in values]
     for location in ("p", "j", "one.jsonl"):
@@ -127,7 +125,7 @@ def test_a_hub_data_set_of_parquet_is_read_in_the_columns_that_are_needed(
 
     monkeypatch.setattr(datasets, "load_dataset", from_the_hub)
     found, dropped = read(Source("crossvul", "owner/name", "abc"), tmp_path)
-    columns = sources.named("crossvul").read_columns
+    columns = sources.load("crossvul").read_columns
     assert found == [{name: row[name] for name in row if name in columns} for row in values]
     assert dropped == {}
     assert set(asked[-1]["columns"]) == columns & set(values[0])

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from config.load import load
-from jobs.datasets.build import Source, Stage1Request, build_stage1
+from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.drop_reasons import DROP_REASONS
 from jobs.datasets.public import sources
-from jobs.datasets.public.source import sources_of
+from jobs.datasets.public.source import Source, sources_of
+from jobs.datasets.request import Stage1Request
 from jobs.errors import OperatorError
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "DATA.md"
@@ -62,11 +63,11 @@ def test_the_source_of_the_document_builds_a_data_set(
 def test_every_public_source_stands_in_the_table_of_licences() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in sources.names():
-        assert sources.named(name).attribution.split(",")[0] in text
+        assert sources.load(name).attribution.split(",")[0] in text
 
 
 def test_a_source_is_named_like_its_file() -> None:
-    assert [sources.named(name).name for name in sources.names()] == ["crossvul", "cvefixes"]
+    assert [sources.load(name).name for name in sources.names()] == ["crossvul", "cvefixes"]
 
 
 def test_the_settings_take_a_source_by_its_name_after_those_that_are_there(patchbook: str) -> None:

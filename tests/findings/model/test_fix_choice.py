@@ -15,7 +15,7 @@ from jobs.findings.merge.merge import merge
 from jobs.findings.model import versions
 from jobs.findings.model.finding import Finding
 from jobs.findings.scanners import osv
-from jobs.findings.scanners.reading import Reading
+from jobs.findings.scanners.reading import ReportReading
 from jobs.findings.scanners.registry import KNOWN_TOOLS
 
 # OSV's name of the ecosystem, the purl type, a package of it, how it writes a version.
@@ -99,7 +99,7 @@ def found(case: Case, order: int) -> Finding:
         "vulnerabilities": [advisory(case, random.Random(order))],
         "groups": [],
     }
-    reading = Reading("r", "0" * 64)
+    reading = ReportReading("r", "0" * 64)
     osv.read({"results": [{"source": {"path": "lock"}, "packages": [entry]}]}, reading)
     (finding,) = merge(reading.findings, KNOWN_TOOLS)
     return finding

@@ -143,7 +143,7 @@ def test_what_encloses_a_place_is_found_with_its_decorator_and_its_name(root: Pa
     ],
 )
 def test_each_language_s_functions_are_found(name: str, code: str, kind: str, found: str) -> None:
-    source = enclosing.Source(name, code.encode())
+    source = enclosing.SourceFile(name, code.encode())
     line = next(
         n for n, text in enumerate(source.lines, 1) if ("go" in text.lower() and n > 1) or "<b/>" in text
     )

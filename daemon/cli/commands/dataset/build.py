@@ -75,7 +75,7 @@ def parse_locations(known: Mapping[str, str | None], named: Sequence[str]) -> di
             raise OperatorError(
                 f"{text!r} is no NAME=PLACE.", "For example: --public crossvul=~/data/crossvul"
             )
-        found[public_sources.checked(name)] = location
+        found[public_sources.check_name(name)] = location
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from jobs.datasets.fixes.fix_rule import Remedy
+from jobs.datasets.fixes.fix_rule import FixRule
 
 _USER = "10001"  # a number needs no account in the image, and is above those of the host's users
 _ARCHIVE = re.compile(
@@ -53,13 +53,13 @@ def instructions(code: str) -> list[str]:
     return found
 
 
-def _exposed(line: str) -> str | None:
+def _close_ssh_port(line: str) -> str | None:
     words = line.split()
     kept = [word for word in words if word not in {"22", "22/tcp"}]
     return " ".join(kept) if 1 < len(kept) < len(words) else (line if len(kept) == len(words) else None)
 
 
-def _copied(line: str) -> str | None:
+def _copy_instead_of_add(line: str) -> str | None:
     return None if _ARCHIVE.search(line) else re.sub(r"^(\s*)ADD\b", r"\1COPY", line, flags=re.IGNORECASE)
 
 
@@ -145,16 +145,16 @@ def _no_sudo(text: str) -> str | None:
 
 
 _PACKAGES = "no {} among the options of {}"
-DOCKER: dict[str, Remedy] = {
-    check: Remedy(required, "dockerfile", apply)
+DOCKER: dict[str, FixRule] = {
+    check: FixRule(required, "dockerfile", apply)
     for check, required, apply in (
-        ("CKV_DOCKER_1", "port 22 is not exposed", _by_line("EXPOSE", _exposed)),
+        ("CKV_DOCKER_1", "port 22 is not exposed", _by_line("EXPOSE", _close_ssh_port)),
         (
             "CKV_DOCKER_3",
             f"USER {_USER} before the first CMD or ENTRYPOINT of the last stage, else at its end",
             _with_user,
         ),
-        ("CKV_DOCKER_4", "COPY in the place of ADD", _by_line("ADD", _copied)),
+        ("CKV_DOCKER_4", "COPY in the place of ADD", _by_line("ADD", _copy_instead_of_add)),
         (
             "CKV_DOCKER_6",
             "a LABEL named maintainer in the place of MAINTAINER",

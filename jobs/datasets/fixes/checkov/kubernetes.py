@@ -1,6 +1,6 @@
 """True fixes of Checkov's Kubernetes checks, made in the text of the manifest that the report shows.
 
-Where a check leaves a value to the project (a limit, a user), the remedy states one, and so does the prompt.
+Where a check leaves a value to the project (a limit, a user), the rule states one, and so does the prompt.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from jobs.datasets.fixes.checkov.pod_edits import (
     SECURITY,
     USER,
     Edit,
+    add_probe,
     containers_of,
-    corrected,
-    dropping,
+    correct,
+    drop_capability,
     in_each,
     in_pod,
     is_low,
     new_context,
     no_escalation,
-    probing,
-    replaced_where,
+    remove_added,
+    remove_host_ports,
+    replace_where,
     resource_default,
-    without_added,
-    without_host_port,
-    without_token,
+    unmount_token,
     workload,
 )
-from jobs.datasets.fixes.fix_rule import Remedy
+from jobs.datasets.fixes.fix_rule import FixRule
 
 _ALL = frozenset({"ALL", "all"})
 _EACH = "in every container"
@@ -35,11 +35,11 @@ _POD = "in the pod's spec"
 _EDITS: dict[str, tuple[str, tuple[Edit, ...]]] = {
     "CKV_K8S_8": (
         f"{_EACH}, a livenessProbe with tcpSocket on the container's first containerPort",
-        (probing("livenessProbe"),),
+        (add_probe("livenessProbe"),),
     ),
     "CKV_K8S_9": (
         f"{_EACH}, a readinessProbe with tcpSocket on the container's first containerPort",
-        (probing("readinessProbe"),),
+        (add_probe("readinessProbe"),),
     ),
     "CKV_K8S_10": (
         f"resources.requests.cpu {_EACH} that has none: its cpu limit where it has one, else 100m",
@@ -66,7 +66,7 @@ _EDITS: dict[str, tuple[str, tuple[Edit, ...]]] = {
         f"allowPrivilegeEscalation: false {_CONTEXT}; privileged: true, which excludes it, becomes false",
         (
             no_escalation,
-            replaced_where(SECURITY, "privileged", wrong=lambda text: text == "true", value=False),
+            replace_where(SECURITY, "privileged", wrong=lambda text: text == "true", value=False),
         ),
     ),
     "CKV_K8S_22": (
@@ -80,22 +80,22 @@ _EDITS: dict[str, tuple[str, tuple[Edit, ...]]] = {
             in_pod(SECURITY, "runAsNonRoot", value=True),
             lambda text, pod: [
                 each
-                for one in containers_of(pod)
-                for each in corrected(
-                    text, one, (SECURITY, "runAsNonRoot"), lambda word: word == "false", True
+                for container in containers_of(pod)
+                for each in correct(
+                    text, container, (SECURITY, "runAsNonRoot"), lambda word: word == "false", True
                 )
             ],
-            replaced_where(SECURITY, "runAsUser", wrong=lambda text: text == "0", value=USER),
+            replace_where(SECURITY, "runAsUser", wrong=lambda text: text == "0", value=USER),
         ),
     ),
     "CKV_K8S_25": (
         f"no capabilities.add {_CONTEXT}; capabilities that are then empty go too",
-        (without_added(lambda _name: True),),
+        (remove_added(lambda _name: True),),
     ),
-    "CKV_K8S_26": ("no hostPort in any container's ports", (without_host_port,)),
+    "CKV_K8S_26": ("no hostPort in any container's ports", (remove_host_ports,)),
     "CKV_K8S_28": (
         f"capabilities.drop: [ALL] {_CONTEXT} that drops neither ALL nor NET_RAW",
-        (dropping(_ALL | {"NET_RAW"}, "ALL"),),
+        (drop_capability(_ALL | {"NET_RAW"}, "ALL"),),
     ),
     "CKV_K8S_29": (
         "seccompProfile.type: RuntimeDefault in the pod's securityContext, which is missing",
@@ -109,14 +109,17 @@ _EDITS: dict[str, tuple[str, tuple[Edit, ...]]] = {
         "seccompProfile.type: RuntimeDefault in the pod's securityContext",
         (in_pod(SECURITY, "seccompProfile", "type", value="RuntimeDefault"),),
     ),
-    "CKV_K8S_37": (f"capabilities.drop: [ALL] {_CONTEXT} that does not drop ALL", (dropping(_ALL, "ALL"),)),
+    "CKV_K8S_37": (
+        f"capabilities.drop: [ALL] {_CONTEXT} that does not drop ALL",
+        (drop_capability(_ALL, "ALL"),),
+    ),
     "CKV_K8S_38": (
         f"automountServiceAccountToken: false {_POD}",
         (in_pod("automountServiceAccountToken", value=False),),
     ),
     "CKV_K8S_39": (
         f"no SYS_ADMIN in capabilities.add {_CONTEXT}; what is then empty goes too",
-        (without_added(lambda name: "SYS_ADMIN" in name),),
+        (remove_added(lambda name: "SYS_ADMIN" in name),),
     ),
     "CKV_K8S_40": (
         f"runAsUser: {USER} in the pod's securityContext, and wherever a runAsUser is below 10000",
@@ -124,14 +127,16 @@ _EDITS: dict[str, tuple[str, tuple[Edit, ...]]] = {
             in_pod(SECURITY, "runAsUser", value=USER),
             lambda text, pod: [
                 each
-                for one in containers_of(pod)
-                for each in corrected(text, one, (SECURITY, "runAsUser"), is_low, USER)
+                for container in containers_of(pod)
+                for each in correct(text, container, (SECURITY, "runAsUser"), is_low, USER)
             ],
         ),
     ),
 }
 
-KUBERNETES: dict[str, Remedy] = {
-    **{check: Remedy(required, "yaml", workload(*edits)) for check, (required, edits) in _EDITS.items()},
-    "CKV_K8S_41": Remedy("automountServiceAccountToken: false in the service account", "yaml", without_token),
+KUBERNETES: dict[str, FixRule] = {
+    **{check: FixRule(required, "yaml", workload(*edits)) for check, (required, edits) in _EDITS.items()},
+    "CKV_K8S_41": FixRule(
+        "automountServiceAccountToken: false in the service account", "yaml", unmount_token
+    ),
 }

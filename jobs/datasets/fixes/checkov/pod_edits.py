@@ -10,12 +10,12 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from jobs.datasets.fixes.edit.yaml import (
     CannotEdit,
     Splice,
+    apply_splices,
     child,
     documents,
     elements,
-    removed,
+    remove_key,
     set_value,
-    spliced,
 )
 
 _POD_SPECS: dict[str, tuple[str, ...]] = {
@@ -52,7 +52,7 @@ def workload(*edits: Edit) -> Callable[[str, str], str | None]:
 def _made(code: str, pod: Node, edits: tuple[Edit, ...]) -> str | None:
     try:
         splices = [splice for edit in edits for splice in edit(code, pod)]
-        return spliced(code, splices) if splices else None
+        return apply_splices(code, splices) if splices else None
     except CannotEdit:
         return None
 
@@ -71,7 +71,9 @@ def in_each(*path: str, value: Any) -> Edit:
     """Set a value in every container."""
 
     def edit(text: str, pod: Node) -> list[Splice]:
-        return [splice for one in containers_of(pod) for splice in _unless_so(text, one, path, value)]
+        return [
+            splice for container in containers_of(pod) for splice in _unless_so(text, container, path, value)
+        ]
 
     return edit
 
@@ -92,11 +94,11 @@ def resource_default(kind: str, name: str, default: str) -> Edit:
 
     def edit(text: str, pod: Node) -> list[Splice]:
         found: list[Splice] = []
-        for one in containers_of(pod):
-            if child(one, "resources", kind, name) is None:
-                counterpart = child(one, "resources", other, name)
+        for container in containers_of(pod):
+            if child(container, "resources", kind, name) is None:
+                counterpart = child(container, "resources", other, name)
                 value = counterpart.value if isinstance(counterpart, ScalarNode) else default
-                found += set_value(text, one, ("resources", kind, name), value)
+                found += set_value(text, container, ("resources", kind, name), value)
         return found
 
     return edit
@@ -104,11 +106,11 @@ def resource_default(kind: str, name: str, default: str) -> Edit:
 
 def new_context(text: str, pod: Node) -> list[Splice]:
     """Give a securityContext to each container that has none."""
-    bare = [one for one in containers_of(pod) if child(one, SECURITY) is None]
+    bare = [container for container in containers_of(pod) if child(container, SECURITY) is None]
     return [
         splice
-        for one in bare
-        for splice in set_value(text, one, (SECURITY, "allowPrivilegeEscalation"), False)
+        for container in bare
+        for splice in set_value(text, container, (SECURITY, "allowPrivilegeEscalation"), False)
     ]
 
 
@@ -116,46 +118,46 @@ def no_escalation(text: str, pod: Node) -> list[Splice]:
     """allowPrivilegeEscalation: false, which the cluster refuses beside SYS_ADMIN."""
     if any(
         str(each.value) in {"SYS_ADMIN", "CAP_SYS_ADMIN"}
-        for one in containers_of(pod)
-        for each in _added(one)
+        for container in containers_of(pod)
+        for each in _added_capabilities(container)
     ):
         raise CannotEdit
     return in_each(SECURITY, "allowPrivilegeEscalation", value=False)(text, pod)
 
 
-def _added(container: Node) -> list[Node]:
+def _added_capabilities(container: Node) -> list[Node]:
     return elements(child(container, SECURITY, "capabilities", "add"))
 
 
-def dropping(enough: frozenset[str], capability: str) -> Edit:
+def drop_capability(enough: frozenset[str], capability: str) -> Edit:
     """Drop a capability in each container that drops none of those which are enough."""
     path = (SECURITY, "capabilities", "drop")
 
     def edit(text: str, pod: Node) -> list[Splice]:
         lacking = [
-            one
-            for one in containers_of(pod)
-            if enough.isdisjoint(str(each.value) for each in elements(child(one, *path)))
+            container
+            for container in containers_of(pod)
+            if enough.isdisjoint(str(each.value) for each in elements(child(container, *path)))
         ]
-        return [splice for one in lacking for splice in set_value(text, one, path, [capability])]
+        return [splice for container in lacking for splice in set_value(text, container, path, [capability])]
 
     return edit
 
 
-def replaced_where(*path: str, wrong: Callable[[str], bool], value: Any) -> Edit:
+def replace_where(*path: str, wrong: Callable[[str], bool], value: Any) -> Edit:
     """Correct a wrong value in the pod and in each container; one that is missing stays so."""
 
     def edit(text: str, pod: Node) -> list[Splice]:
         return [
             splice
-            for one in (pod, *containers_of(pod))
-            for splice in corrected(text, one, path, wrong, value)
+            for holder in (pod, *containers_of(pod))
+            for splice in correct(text, holder, path, wrong, value)
         ]
 
     return edit
 
 
-def corrected(
+def correct(
     text: str, node: Node, path: tuple[str, ...], wrong: Callable[[str], bool], value: Any
 ) -> list[Splice]:
     """Correct a wrong value of one node; one that is missing stays so."""
@@ -163,28 +165,28 @@ def corrected(
     return set_value(text, node, path, value) if isinstance(there, ScalarNode) and wrong(there.value) else []
 
 
-def without_host_port(text: str, pod: Node) -> list[Splice]:
+def remove_host_ports(text: str, pod: Node) -> list[Splice]:
     """Take every hostPort away."""
-    ports = (port for one in containers_of(pod) for port in elements(child(one, "ports")))
+    ports = (port for container in containers_of(pod) for port in elements(child(container, "ports")))
     return [
         splice
         for port in ports
         if child(port, "hostPort") is not None
-        for splice in removed(text, port, "hostPort")
+        for splice in remove_key(text, port, "hostPort")
     ]
 
 
-def without_added(wrong: Callable[[str], bool]) -> Edit:
+def remove_added(wrong: Callable[[str], bool]) -> Edit:
     """Take capabilities away from those that each container adds."""
 
     def edit(text: str, pod: Node) -> list[Splice]:
-        return [splice for one in containers_of(pod) for splice in _fewer(text, one, wrong)]
+        return [splice for container in containers_of(pod) for splice in _fewer(text, container, wrong)]
 
     return edit
 
 
 def _fewer(text: str, container: Node, wrong: Callable[[str], bool]) -> list[Splice]:
-    names = [str(each.value) for each in _added(container)]
+    names = [str(each.value) for each in _added_capabilities(container)]
     kept = [name for name in names if not wrong(name)]
     context, capabilities = child(container, SECURITY), child(container, SECURITY, "capabilities")
     if kept == names or context is None or capabilities is None:
@@ -192,21 +194,21 @@ def _fewer(text: str, container: Node, wrong: Callable[[str], bool]) -> list[Spl
     if kept:
         return set_value(text, capabilities, ("add",), kept)
     alone = len(capabilities.value) == 1
-    return removed(text, context, "capabilities") if alone else removed(text, capabilities, "add")
+    return remove_key(text, context, "capabilities") if alone else remove_key(text, capabilities, "add")
 
 
-def probing(name: str) -> Edit:
+def add_probe(name: str) -> Edit:
     """A TCP probe of the first port that each container itself declares."""
 
     def edit(text: str, pod: Node) -> list[Splice]:
         found: list[Splice] = []
-        for one in elements(child(pod, "containers")):
-            port = child(next(iter(elements(child(one, "ports"))), None), "containerPort")
-            if child(one, name) is not None:
+        for container in elements(child(pod, "containers")):
+            port = child(next(iter(elements(child(container, "ports"))), None), "containerPort")
+            if child(container, name) is not None:
                 continue
             if not isinstance(port, ScalarNode):
                 raise CannotEdit
-            found += set_value(text, one, (name,), {"tcpSocket": {"port": port.value}})
+            found += set_value(text, container, (name,), {"tcpSocket": {"port": port.value}})
         return found
 
     return edit
@@ -217,13 +219,13 @@ def is_low(user: str) -> bool:
     return user.isdigit() and int(user) < 10000
 
 
-def without_token(code: str, _resource: str) -> str | None:
+def unmount_token(code: str, _resource: str) -> str | None:
     """A service account whose token is not mounted; None for any other document."""
     found = documents(code)
     kind = child(found[0], "kind") if len(found) == 1 else None
     if not isinstance(kind, ScalarNode) or kind.value != "ServiceAccount":
         return None
     try:
-        return spliced(code, set_value(code, found[0], ("automountServiceAccountToken",), False))
+        return apply_splices(code, set_value(code, found[0], ("automountServiceAccountToken",), False))
     except CannotEdit:
         return None

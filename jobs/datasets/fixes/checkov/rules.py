@@ -8,21 +8,21 @@ from jobs.datasets.fixes.checkov.docker import DOCKER
 from jobs.datasets.fixes.checkov.kubernetes import KUBERNETES
 from jobs.datasets.fixes.checkov.terraform import TERRAFORM
 from jobs.datasets.fixes.checkov.workflows import WORKFLOW
-from jobs.datasets.fixes.fix_rule import Remedy
+from jobs.datasets.fixes.fix_rule import FixRule
 from jobs.findings.model.finding import Finding
 
-REMEDIES: dict[str, Remedy] = {**TERRAFORM, **KUBERNETES, **DOCKER, **WORKFLOW}
+FIX_RULES: dict[str, FixRule] = {**TERRAFORM, **KUBERNETES, **DOCKER, **WORKFLOW}
 
 
-def remedy_of(finding: Finding) -> Remedy | None:
+def fix_rule_of(finding: Finding) -> FixRule | None:
     """The row of the table that mends a finding of Checkov's about a file of the row's language."""
     if finding.tool != "checkov" or finding.location is None:
         return None
-    remedy = REMEDIES.get(finding.rule)
-    return remedy if remedy and remedy.tag == language_of_path(finding.location.path) else None
+    rule = FIX_RULES.get(finding.rule)
+    return rule if rule and rule.tag == language_of_path(finding.location.path) else None
 
 
-def mended(finding: Finding, remedy: Remedy) -> tuple[str, str] | str:
+def apply_rule(finding: Finding, rule: FixRule) -> tuple[str, str] | str:
     """The reported code before and after the fix.
 
     Returns:
@@ -32,8 +32,8 @@ def mended(finding: Finding, remedy: Remedy) -> tuple[str, str] | str:
     if location is None or not location.valid or not location.snippet:
         return "no_snippet"
     before = "\n".join(text for _, text in location.snippet)
-    after = remedy.apply(before, finding.resource or "")
-    if after is None or _parses_worse(before, after, remedy.tag):
+    after = rule.apply(before, finding.resource or "")
+    if after is None or _parses_worse(before, after, rule.tag):
         return "fix_not_applicable"
     return before, after
 

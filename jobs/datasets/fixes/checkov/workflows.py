@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from jobs.datasets.fixes.edit.yaml import CannotEdit, Splice, child, removed, spliced, workflow_parts
-from jobs.datasets.fixes.fix_rule import Remedy
+from jobs.datasets.fixes.edit.yaml import CannotEdit, Splice, apply_splices, child, remove_key, workflow_parts
+from jobs.datasets.fixes.fix_rule import FixRule
 
 _UNSECURE = "ACTIONS_ALLOW_UNSECURE_COMMANDS"
 # What a stranger decides about a pull request, an issue or a comment.
@@ -19,8 +19,8 @@ def _without_unsecure(code: str, _resource: str) -> str | None:
     found = workflow_parts(code)
     holders = [node for root in found for node in _with_env(root)]
     try:
-        splices = [splice for node in holders for splice in _dropped(code, node)]
-        return spliced(code, splices) if splices else None
+        splices = [splice for node in holders for splice in _drop_variable(code, node)]
+        return apply_splices(code, splices) if splices else None
     except CannotEdit:
         return None
 
@@ -32,11 +32,11 @@ def _with_env(root: Node) -> list[Node]:
     return [node for node in nodes if child(node, "env", _UNSECURE) is not None]
 
 
-def _dropped(code: str, node: Node) -> list[Splice]:
+def _drop_variable(code: str, node: Node) -> list[Splice]:
     env = child(node, "env")
     if isinstance(env, MappingNode) and len(env.value) > 1:
-        return removed(code, env, _UNSECURE)
-    return removed(code, node, "env")
+        return remove_key(code, env, _UNSECURE)
+    return remove_key(code, node, "env")
 
 
 def _through_environment(code: str, _resource: str) -> str | None:
@@ -74,15 +74,15 @@ def _read_only(code: str, _resource: str) -> str | None:
     return fixed if fixed != code else None
 
 
-WORKFLOW: dict[str, Remedy] = {
-    "CKV_GHA_1": Remedy(
+WORKFLOW: dict[str, FixRule] = {
+    "CKV_GHA_1": FixRule(
         f"{_UNSECURE} is not set; an env that only held it goes too", "yaml", _without_unsecure
     ),
-    "CKV_GHA_2": Remedy(
+    "CKV_GHA_2": FixRule(
         "the step's run reads every github expression from an environment variable, set in an env after run "
         "and named like the expression without github.event, in capitals with underscores",
         "yaml",
         _through_environment,
     ),
-    "CKV2_GHA_1": Remedy("the top-level permissions are contents: read", "yaml", _read_only),
+    "CKV2_GHA_1": FixRule("the top-level permissions are contents: read", "yaml", _read_only),
 }

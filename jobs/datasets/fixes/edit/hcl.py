@@ -34,7 +34,7 @@ def resource_body(code: str, kinds: tuple[str, ...], address: str) -> Node | Non
     return _body(blocks[0])
 
 
-def with_attribute(code: str, body: Node, path: Path, value: str, *, creates: bool) -> str | None:
+def set_attribute(code: str, body: Node, path: Path, value: str, *, creates: bool) -> str | None:
     """`code` in which the attribute has the value.
 
     Args:
@@ -53,15 +53,15 @@ def with_attribute(code: str, body: Node, path: Path, value: str, *, creates: bo
         if any(_is_dynamic(block, name) for block in _items(body, "block")) or len(found) > 1:
             return None
         if not found:
-            return _inserted(code, body, path[depth:], value) if creates else None
+            return _insert(code, body, path[depth:], value) if creates else None
         inner = _body(found[0])
         if inner is None:
             return None
         body = inner
     for attribute in _items(body, "attribute"):
         if _text(attribute.children[0]) == path[-1]:
-            return _replaced(code, attribute.children[-1], value)
-    return _inserted(code, body, path[-1:], value)
+            return _replace(code, attribute.children[-1], value)
+    return _insert(code, body, path[-1:], value)
 
 
 def attribute_value(body: Node, name: str) -> str | None:
@@ -95,13 +95,13 @@ def _text(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "surrogatepass")
 
 
-def _replaced(code: str, node: Node, value: str) -> str:
+def _replace(code: str, node: Node, value: str) -> str:
     data = code.encode("utf-8", "surrogatepass")
     whole = data[: node.start_byte] + value.encode() + data[node.end_byte :]
     return whole.decode("utf-8", "surrogatepass")
 
 
-def _inserted(code: str, body: Node, path: Path, value: str) -> str | None:
+def _insert(code: str, body: Node, path: Path, value: str) -> str | None:
     """A new attribute (in new blocks) on lines of its own, at the end of a body of several lines."""
     lines = code.split("\n")
     last = body.children[-1] if body.children else None
@@ -111,7 +111,7 @@ def _inserted(code: str, body: Node, path: Path, value: str) -> str | None:
     indent = re.match(r"\s*", lines[body.children[0].start_point.row])[0]  # type: ignore[index]
     new = _lines(path, value, indent)
     if len(path) == 1:
-        new = [_aligned(new[0], path[0], lines[closing - 1], indent)]
+        new = [_align(new[0], path[0], lines[closing - 1], indent)]
     elif lines[closing - 1].strip():
         new = ["", *new]
     return "\n".join([*lines[:closing], *new, *lines[closing:]])
@@ -123,7 +123,7 @@ def _lines(path: Path, value: str, indent: str) -> list[str]:
     return [f"{indent}{path[0]} {{", *_lines(path[1:], value, indent + "  "), f"{indent}}}"]
 
 
-def _aligned(line: str, name: str, above: str, indent: str) -> str:
+def _align(line: str, name: str, above: str, indent: str) -> str:
     """`terraform fmt` puts the equals signs of neighbouring lines in one column."""
     match = re.match(rf"{indent}[\w-]+( *)= ", above)
     column = match.end() - len("= ") if match else 0

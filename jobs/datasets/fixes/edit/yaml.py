@@ -75,15 +75,15 @@ def set_value(text: str, mapping: Node | None, path: tuple[str, ...], value: Any
     if found is None:
         for key in reversed(path[1:]):
             value = {key: value}
-        return [_added(text, mapping, path[0], value)]
+        return [_add_key(text, mapping, path[0], value)]
     if len(path) > 1 and not _is_empty(found):
         return set_value(text, found, path[1:], value)
     for key in reversed(path[1:]):
         value = {key: value}
-    return _replaced(text, mapping, path[0], value)
+    return _replace_value(text, mapping, path[0], value)
 
 
-def removed(text: str, mapping: Node, key: str) -> list[Splice]:
+def remove_key(text: str, mapping: Node, key: str) -> list[Splice]:
     """The splices after which a block mapping lacks a key that it has beside others.
 
     Raises:
@@ -102,7 +102,7 @@ def removed(text: str, mapping: Node, key: str) -> list[Splice]:
     return [Splice(line_start, min(_line_end(text, _deep_end(text, value)) + 1, len(text)), "")]
 
 
-def spliced(text: str, splices: list[Splice]) -> str:
+def apply_splices(text: str, splices: list[Splice]) -> str:
     """The text with all splices made.
 
     Raises:
@@ -121,7 +121,7 @@ def _is_empty(node: Node) -> bool:
     return not node.value if not isinstance(node, ScalarNode) else node.value in {"", "~", "null"}
 
 
-def _added(text: str, mapping: MappingNode, key: str, value: Any) -> Splice:
+def _add_key(text: str, mapping: MappingNode, key: str, value: Any) -> Splice:
     if mapping.flow_style:
         if isinstance(value, dict | list) or not mapping.value:
             raise CannotEdit
@@ -132,7 +132,7 @@ def _added(text: str, mapping: MappingNode, key: str, value: Any) -> Splice:
     return Splice(end, end, "\n" + "\n".join(_lines(key, value, indent)))
 
 
-def _replaced(text: str, mapping: MappingNode, key: str, value: Any) -> list[Splice]:
+def _replace_value(text: str, mapping: MappingNode, key: str, value: Any) -> list[Splice]:
     name, old = next(pair for pair in mapping.value if pair[0].value == key)
     flow = mapping.flow_style or (
         isinstance(old, MappingNode | SequenceNode) and bool(old.flow_style) and bool(old.value)

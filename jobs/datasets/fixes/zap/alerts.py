@@ -69,7 +69,7 @@ class Origins:
         return f"only the origin {self.origin} may read responses across origins"
 
 
-Rule = Header | Cookie | Origins
+AlertRule = Header | Cookie | Origins
 
 
 def _sent(name: str, *values: str) -> tuple[tuple[str, str], ...]:
@@ -87,7 +87,7 @@ def _leak(name: str, value: str) -> Header:
 _FALLBACK = "; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 # Reference, name, rule.
-ALERTS: tuple[tuple[str, str, Rule], ...] = (
+ALERTS: tuple[tuple[str, str, AlertRule], ...] = (
     ("10010", "Cookie No HttpOnly Flag", Cookie("httpOnly")),
     ("10011", "Cookie Without Secure Flag", Cookie("secure")),
     (
@@ -217,15 +217,15 @@ _FORMER = {
     "incomplete or no cache-control and pragma http header set": "10015",
     "feature policy header not set": "10063-1",
 }
-_BY_REFERENCE: dict[str, Rule] = {reference: rule for reference, _, rule in ALERTS}
-_BY_NAME: dict[str, Rule] = {
+_BY_REFERENCE: dict[str, AlertRule] = {reference: rule for reference, _, rule in ALERTS}
+_BY_NAME: dict[str, AlertRule] = {
     **{name.lower(): rule for _, name, rule in ALERTS},
     **{name: _BY_REFERENCE[reference] for name, reference in _FORMER.items()},
 }
 _PLUGINS = frozenset(reference.partition("-")[0] for reference, _, _ in ALERTS)
 
 
-def rule_of(finding: Finding) -> Rule | None:
+def alert_rule_of(finding: Finding) -> AlertRule | None:
     """What a ZAP alert asks of the response; None where the table does not know the alert."""
     if finding.tool != "zap":
         return None

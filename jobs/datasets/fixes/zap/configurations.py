@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.datasets.fixes.zap.alerts import Cookie, Header, Origins, Rule
+from jobs.datasets.fixes.zap.alerts import AlertRule, Cookie, Header, Origins
 
-Lines = list[str]
+_Lines = list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Framework:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigurationChange:
     """A configuration before and after, and the tag of its language."""
 
     framework: str
@@ -45,11 +45,11 @@ class Change:
     after: str
 
 
-def _text(*parts: str | Lines) -> str:
+def _text(*parts: str | _Lines) -> str:
     return "\n".join(line for part in parts for line in ([part] if isinstance(part, str) else part))
 
 
-def _nginx_server(lines: Lines) -> str:
+def _nginx_server(lines: _Lines) -> str:
     return _text(
         "server {",
         "    listen 443 ssl;",
@@ -101,7 +101,7 @@ def _express_origins(origin: str | None) -> str:
 
 
 def _express_cookie(name: str, attributes: dict[str, str | None]) -> tuple[str, str]:
-    given = [f"      {key}: {_quoted(value)}," for key, value in attributes.items() if value]
+    given = [f"      {key}: {_quote(value)}," for key, value in attributes.items() if value]
     text = _text(
         _EXPRESS[0],
         'const session = require("express-session");',
@@ -122,7 +122,7 @@ def _express_cookie(name: str, attributes: dict[str, str | None]) -> tuple[str, 
     return text, "javascript"
 
 
-def _quoted(value: str | None) -> str:
+def _quote(value: str | None) -> str:
     return value if value in {"true", "false"} else f'"{value}"'
 
 
@@ -224,7 +224,7 @@ _BESIDE = (("Referrer-Policy", "same-origin"),)
 _FLAGS: dict[str, str | None] = {"secure": "true", "httpOnly": "true", "sameSite": "lax"}
 
 
-def changes(rule: Rule, cookie: str) -> list[Change]:
+def configuration_changes(rule: AlertRule, cookie: str) -> list[ConfigurationChange]:
     """The change in each framework that makes a response as an alert's rule asks.
 
     Args:
@@ -245,21 +245,23 @@ _OF_ITS_OWN = frozenset({("Ktor", "Server"), ("nginx", "Server")})
 _POWERED_BY = "X-Powered-By"
 
 
-def _change(framework: Framework, rule: Rule, cookie: str) -> Change:
+def _change(framework: Framework, rule: AlertRule, cookie: str) -> ConfigurationChange:
     if isinstance(rule, Origins):
-        return Change(framework.name, framework.tag, framework.origins(None), framework.origins(rule.origin))
+        return ConfigurationChange(
+            framework.name, framework.tag, framework.origins(None), framework.origins(rule.origin)
+        )
     if isinstance(rule, Cookie):
         wrong = {**_FLAGS, rule.attribute: rule.wrong}
         before, tag = framework.cookie(cookie, wrong)
-        return Change(framework.name, tag, before, framework.cookie(cookie, _FLAGS)[0])
+        return ConfigurationChange(framework.name, tag, before, framework.cookie(cookie, _FLAGS)[0])
     if framework.name == "Express" and rule.name == _POWERED_BY:
         plain = framework.headers(_BESIDE)
         # Express sends it unless told otherwise.
-        return Change(
+        return ConfigurationChange(
             framework.name, framework.tag, plain, plain.replace(_DISABLED[0], "\n".join(_DISABLED), 1)
         )
     sent = framework.headers((*_BESIDE, *rule.wrong))
-    return Change(framework.name, framework.tag, sent, framework.headers(_right(rule)))
+    return ConfigurationChange(framework.name, framework.tag, sent, framework.headers(_right(rule)))
 
 
 def _right(rule: Header) -> tuple[tuple[str, str], ...]:

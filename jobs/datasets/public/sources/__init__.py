@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jobs.errors import OperatorError
 
 if TYPE_CHECKING:
-    from jobs.datasets.public.candidate import PublicSource
+    from jobs.datasets.public.candidate import SourceReader
 
 
 def names() -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
-def checked(name: str) -> str:
+def check_name(name: str) -> str:
     """The name itself.
 
     Raises:
@@ -31,11 +31,11 @@ def checked(name: str) -> str:
     return name
 
 
-def named(name: str) -> PublicSource:
+def load(name: str) -> SourceReader:
     """What a source's file offers.
 
     Raises:
         OperatorError: There is no such source.
     """
-    source: PublicSource = import_module(f"{__name__}.{checked(name)}").SOURCE
+    source: SourceReader = import_module(f"{__name__}.{check_name(name)}").SOURCE
     return source

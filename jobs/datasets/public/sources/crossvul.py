@@ -13,8 +13,8 @@ from typing import Any
 from jobs.datasets.examples import syntax
 from jobs.datasets.examples.diff import ChangeGroup, TooDifferent, code_lines, groups_of_pair
 from jobs.datasets.examples.drop_reasons import Drops
-from jobs.datasets.examples.languages import language_named
-from jobs.datasets.public.candidate import Candidate, PublicSource, cwe_ids, text_of
+from jobs.datasets.examples.languages import language_of_name
+from jobs.datasets.public.candidate import Candidate, SourceReader, cwe_ids, text_of
 from jobs.datasets.public.content import content_refusal
 from jobs.datasets.public.enclosing import finder
 
@@ -87,13 +87,13 @@ def _digest(side: str) -> str:
 
 
 def _language(row: dict[str, Any], code: str) -> str | None:
-    language = language_named(text_of(row, "language"))
+    language = language_of_name(text_of(row, "language"))
     if language == "php" and "<?" not in code:
         return None
     return language
 
 
-SOURCE = PublicSource(
+SOURCE = SourceReader(
     name="crossvul",
     title="CrossVul",
     columns=(

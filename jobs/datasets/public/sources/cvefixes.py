@@ -20,9 +20,9 @@ from jobs.datasets.examples.diff import (
     parse_diff,
 )
 from jobs.datasets.examples.drop_reasons import Drops
-from jobs.datasets.examples.languages import language_named, language_of_path
+from jobs.datasets.examples.languages import language_of_name, language_of_path
 from jobs.datasets.examples.paths import file_refusal
-from jobs.datasets.public.candidate import Candidate, PublicSource, cwe_ids, text_of
+from jobs.datasets.public.candidate import Candidate, SourceReader, cwe_ids, text_of
 from jobs.datasets.public.content import is_minified
 
 ATTRIBUTION = "CVEfixes (Bhandari, Naseer, Moonen, PROMISE 2021), CC BY 4.0"
@@ -100,7 +100,7 @@ def _candidate(row: dict[str, Any], file: FileDiff, group: ChangeGroup, count: i
         source=SOURCE.name,
         key="|".join((repository, commit, file.after_path, str(group.start_line))),
         group=group,
-        language=language_of_path(file.after_path) or language_named(text_of(row, "language")),
+        language=language_of_path(file.after_path) or language_of_name(text_of(row, "language")),
         cwes=tuple((identifier, name) for identifier in cwe_ids(text_of(row, "cwe_id"))),
         description=description_of(row.get("cve_description")) or None,
         groups=(*groups, *([f"cve:{cve}"] if cve else [])),
@@ -127,7 +127,7 @@ def description_of(value: Any) -> str:
     return next((text for language, text in texts if language == "en"), "")
 
 
-SOURCE = PublicSource(
+SOURCE = SourceReader(
     name="cvefixes",
     title="CVEfixes",
     columns=(("cve_id",), ("hash",), ("repo_url",), ("cwe_id",), ("diff_with_context",)),
