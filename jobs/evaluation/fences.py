@@ -31,7 +31,7 @@ def code_blocks(text: str) -> list[str]:
     inside: _Block | None = None
     for line in text.split("\n"):
         if inside is None:
-            inside = _opened_by(line)
+            inside = _opening_block(line)
             blocks += [inside] if inside else []
         elif inside.is_closed_by(line):
             inside = None
@@ -47,7 +47,7 @@ def fence_text(text: str, info: str = "") -> str:
     return f"{fence}{info}\n{text}\n{fence}"
 
 
-def _opened_by(line: str) -> _Block | None:
+def _opening_block(line: str) -> _Block | None:
     match = _OPENING.match(line)
     if match is None:
         return None

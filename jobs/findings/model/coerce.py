@@ -85,11 +85,15 @@ def is_list_or_null(value: object) -> TypeGuard[Sequence[Any] | None]:
 
 def items(value: object) -> Sequence[Any]:
     """The list itself, or an empty one for everything else."""
+    if value is None:  # the most common of all
+        return ()
     return value if is_list(value) else ()
 
 
 def mappings(value: object) -> list[dict[str, Any]]:
     """The dicts of a list; other entries are left out."""
+    if value is None:
+        return []
     return [entry for entry in value if isinstance(entry, dict)] if is_list(value) else []
 
 
