@@ -70,6 +70,7 @@ def build(folder: Path) -> dict[str, Any]:
 
 
 def _payload(folder: Path) -> dict[str, Any]:
+    from jobs.children.request import to_json
     from jobs.datasets.public.source import Source as PublicSource
     from jobs.datasets.request import BuildMessage, Stage1Request
 
@@ -87,7 +88,7 @@ def _payload(folder: Path) -> dict[str, Any]:
             PublicSource("cvefixes", str(folder / "cvefixes")),
         ),
     )
-    return BuildMessage(request=request).to_json()
+    return to_json(BuildMessage(request=request))
 
 
 def _peak_mb(whose: str) -> float:

@@ -16,7 +16,7 @@ REPORT_SECONDS = 0.5
 class _Reporter:
     """Passes on how far the building is, but not more often than anybody looks."""
 
-    def __init__(self, assignment: Assignment[dict[str, Any]]) -> None:
+    def __init__(self, assignment: Assignment[BuildMessage]) -> None:
         self.assignment = assignment
         self._last = float("-inf")
 
@@ -26,13 +26,13 @@ class _Reporter:
             self.assignment.report(phase=phase, iteration=done, iterations=total)
 
 
-def run(assignment: Assignment[dict[str, Any]]) -> dict[str, Any]:
+def run(assignment: Assignment[BuildMessage]) -> dict[str, Any]:
     """Build one stage's training data.
 
     Returns:
         Its statistics, as the manifest records them.
     """
-    request = BuildMessage.from_json(assignment.payload).request
+    request = assignment.payload.request
     report = _Reporter(assignment)
     if isinstance(request, Stage1Request):
         stats = build_stage1(request, report)
@@ -43,4 +43,4 @@ def run(assignment: Assignment[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    entry.main(run, dict)
+    entry.main(run, BuildMessage)

@@ -8,39 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import msgspec
+from typing import Any
 
 from config.settings import Settings
+from jobs.children.request import Request
 from jobs.datasets.public.source import Source, sources_of
 
 
-class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What crosses to the child as JSON."""
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        """Rebuild a message from `to_json`'s output.
-
-        Raises:
-            msgspec.ValidationError: A key is unknown, missing or of another type; the message names it.
-            OperatorError: A public source is named that we cannot read.
-        """
-        return msgspec.convert(value, cls, dec_hook=_decode_path)
-
-    def to_json(self) -> dict[str, Any]:
-        """A dict of plain JSON values, checked as its reader will check it.
-
-        Raises:
-            msgspec.ValidationError: A value is not of its field's type; the message names the key.
-        """
-        value: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=_encode_path))
-        self.from_json(value)
-        return value
-
-
-class _Request(_Message, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="stage"):
+class _Request(Request, frozen=True, kw_only=True, tag_field="stage"):
     """What both stages' training data depend on.
 
     Args:
@@ -66,7 +41,7 @@ class _Request(_Message, frozen=True, forbid_unknown_fields=True, kw_only=True, 
     cache: Path | None = None
 
 
-class Stage1Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=1):
+class Stage1Request(_Request, frozen=True, kw_only=True, tag=1):
     """Everything that decides the bytes of stage 1's training data.
 
     Args:
@@ -78,7 +53,7 @@ class Stage1Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=T
     sources: tuple[Source, ...]
 
 
-class Stage2Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=True, tag=2):
+class Stage2Request(_Request, frozen=True, kw_only=True, tag=2):
     """Everything that decides the bytes of stage 2's training data.
 
     Args:
@@ -96,7 +71,7 @@ class Stage2Request(_Request, frozen=True, forbid_unknown_fields=True, kw_only=T
     include_advice: bool = False
 
 
-class BuildMessage(_Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BuildMessage(Request, frozen=True, kw_only=True):
     """All that the data set child is told.
 
     Args:
@@ -107,18 +82,6 @@ class BuildMessage(_Message, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     request: Stage1Request | Stage2Request
     inputs: tuple[str, ...] = ()
-
-
-def _decode_path(kind: type, value: object) -> Any:
-    if kind is not Path or not isinstance(value, str):
-        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
-    return Path(value)
-
-
-def _encode_path(value: object) -> str:
-    if not isinstance(value, Path):
-        raise TypeError(f"a message holds paths and plain values, not {type(value).__name__}")
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jobs.children.request import from_json, to_json
 from jobs.datasets.build import build_stage1
 from jobs.datasets.examples.example import fenced_code, prompt_code
 from jobs.datasets.examples.tokens import TokenCounter
@@ -269,11 +270,11 @@ def test_a_folder_without_a_tokenizer_is_the_operator_s_to_mend(
 
 def test_a_request_is_the_same_after_a_trip_through_json(stage1: Stage1) -> None:
     request = stage1([], [])
-    assert Stage1Request.from_json(json.loads(json.dumps(request.to_json()))) == request
+    assert from_json(Stage1Request, json.loads(json.dumps(to_json(request)))) == request
 
 
 def test_a_source_that_nobody_knows_is_named(stage1: Stage1) -> None:
-    value = stage1([], []).to_json()
+    value = to_json(stage1([], []))
     value["sources"][0]["name"] = "bigvul"
     with pytest.raises(OperatorError, match="bigvul"):
-        Stage1Request.from_json(value)
+        from_json(Stage1Request, value)

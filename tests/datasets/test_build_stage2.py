@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobs.children.request import from_json, to_json
 from jobs.datasets.build import build_stage1, build_stage2
 from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.errors import DeliveryRefused, OperatorError
@@ -177,4 +178,4 @@ def test_findings_that_are_not_there_are_told(
 
 def test_a_request_is_the_same_after_a_trip_through_json(stage2: Stage2, replay_from: Path) -> None:
     request = stage2([], replay_from)
-    assert Stage2Request.from_json(json.loads(json.dumps(request.to_json()))) == request
+    assert from_json(Stage2Request, json.loads(json.dumps(to_json(request)))) == request

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from jobs.children.request import to_json
 from jobs.datasets.public.source import Source
 from jobs.datasets.request import Stage1Request
 
@@ -22,6 +23,7 @@ MOST = 100  # bytes an example: 2 million more of them would take 200 MB
 # only waits for the collector does not count.
 CHILD = """
 import gc, json, sys, tracemalloc
+from jobs.children.request import from_json
 from jobs.datasets.examples import redaction
 from jobs.datasets.pool import grouping, near_duplicates, scratch_db
 from jobs.datasets.build import build_stage1
@@ -29,7 +31,7 @@ from jobs.datasets.request import Stage1Request
 near_duplicates.CACHE_KIB = scratch_db.CACHE_KIB = 16
 grouping.SORTED = grouping._BUFFERED = 256
 redaction._REMEMBERED = 10
-request = Stage1Request.from_json(json.loads(sys.argv[1]))
+request = from_json(Stage1Request, json.loads(sys.argv[1]))
 import datasets, transformers, numpy
 gc.freeze()
 tracemalloc.start()
@@ -59,7 +61,7 @@ def built(made: SimpleNamespace, tokenizer: Path, folder: Path, count: int) -> t
         test_fraction=0.1, quality_weight_multiplier=2.5, context_lines=4,
         sources=(Source("crossvul", str(source)),),
     )  # fmt: skip
-    command = [sys.executable, "-c", CHILD, json.dumps(request.to_json())]
+    command = [sys.executable, "-c", CHILD, json.dumps(to_json(request))]
     examples, peak = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return examples, peak
 

@@ -26,7 +26,7 @@ def run(job: Job, stage: int) -> Sequence[Path]:
         job.manifest.provenance.base_model_sha256 = base_models.digest(model)
         job.save()
     files.private_folder(folder.root)
-    stats = job.child(MODULE, _message(job, model, stage).to_json(), device=False)
+    stats = job.child(MODULE, _message(job, model, stage), device=False)
     problems = [check.detail for check in check_training_data(folder.training_data) if not check.passed]
     if problems:
         raise ChildFailed(f"The training data of stage {stage} is not as promised: {'; '.join(problems)}")

@@ -125,7 +125,7 @@ def _build(settings: Settings, wanted: BuildOptions) -> dict[str, Any]:
         task = Task(
             module=MODULE,
             work=files.private_folder(work / "child"),
-            payload=BuildMessage(request=request).to_json(),
+            payload=BuildMessage(request=request),
             log=work / "build.log",
         )
         stats = _drive(task)
