@@ -143,7 +143,7 @@ class PowerMonitor:
         self._awake_for: str | None = None
         self._caffeinate: list[subprocess.Popen[bytes]] = []
 
-    def hold(self) -> WaitingForPower | None:
+    def pause_reason(self) -> WaitingForPower | None:
         """Why the device is not to be used now, as of the last look."""
         return self._reason
 

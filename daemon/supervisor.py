@@ -19,7 +19,7 @@ from daemon.inbox.watcher import Watcher
 from daemon.power import LOOK_SECONDS, PowerMonitor
 from jobs.diagnosis import is_full
 from jobs.fs import files
-from jobs.layout import Place
+from jobs.host import Host
 from jobs.queue import Queue, StoppableConsumer
 from jobs.runs.store import Run, RunStore
 from jobs.state_files import StateFiles
@@ -53,11 +53,11 @@ class Supervisor:
         self.stopping = threading.Event()
         self.store = RunStore(settings.paths.models_dir)
         self.power_monitor = PowerMonitor(settings.power, self.state.device_lock)
-        self.place = Place(
+        self.host = Host(
             settings.paths.models_dir,
             self.state.folder,
             self.stopping.is_set,
-            hold=self.power_monitor.hold,
+            pause_reason=self.power_monitor.pause_reason,
             reserve_bytes=settings.disk.reserve_mb * 1_000_000,
         )
 
@@ -108,15 +108,15 @@ class Supervisor:
     def _advance(self, queue: Queue, run_id: str) -> None:
         from jobs import tasks  # the steps, the parsers and what they need: 25 MB, with the first run
 
-        tasks.advance_with(self.store, self.place, queue.enqueue, self._follow_up)(run_id)
+        tasks.advance_with(self.store, self.host, queue.enqueue, self._follow_up)(run_id)
 
     def _recover_registry(self) -> None:
-        if not self.place.registry.is_dir():
+        if not self.host.registry.is_dir():
             return
         from jobs.registry.current import recover
 
         try:
-            if finished := recover(self.place.registry):
+            if finished := recover(self.host.registry):
                 log.info("an activation that was cut off is complete", model=finished)
         except SectuneError as error:  # the daemon can train all the same; `models list` shows what is in use
             log.error("the registry needs attention", error=str(error))
@@ -167,7 +167,7 @@ class Supervisor:
             return
         from jobs import tasks
 
-        for run_id in tasks.undriven_runs(self.store, self.power_monitor.hold()):
+        for run_id in tasks.undriven_runs(self.store, self.power_monitor.pause_reason()):
             if queue.enqueue(run_id):
                 log.info("unfinished run taken up", run=run_id)
 

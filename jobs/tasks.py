@@ -10,7 +10,7 @@ from jobs import diagnosis
 from jobs.errors import NotFoundError, OperatorError
 from jobs.fs import files
 from jobs.pipeline import chain, priority
-from jobs.pipeline.context import Place
+from jobs.pipeline.context import Host
 from jobs.runs.status import FOR_THE_DEVICE, UNFINISHED, WaitingKind
 from jobs.runs.store import Run, RunStore
 from jobs.runs.waiting import WaitingForPower
@@ -24,7 +24,7 @@ def _tell_nobody(run: Run) -> None:
 
 def advance_with(
     store: RunStore,
-    place: Place,
+    host: Host,
     enqueue: Callable[[str], object],
     ended: Callable[[Run], object] = _tell_nobody,
 ) -> Callable[[str], None]:
@@ -32,7 +32,7 @@ def advance_with(
 
     Args:
         store: The runs.
-        place: Where the daemon keeps its state.
+        host: Where the daemon keeps its state.
         enqueue: Asks for a run's next step.
         ended: Told once of each run that came to its end, whatever end.
     """
@@ -40,15 +40,15 @@ def advance_with(
     def advance(run_id: str) -> None:
         if urgent := priority.instead_of(store, run_id):
             drive(urgent)
-            if not place.stopping():
+            if not host.stopping():
                 _try_to_enqueue(enqueue, run_id)
         else:
             drive(run_id)
 
     def drive(run_id: str) -> None:
         with structlog.contextvars.bound_contextvars(run=run_id):
-            outcome = _advance_once(store, place, run_id, ended)
-            if outcome is chain.Outcome.NEXT and not place.stopping():
+            outcome = _advance_once(store, host, run_id, ended)
+            if outcome is chain.Outcome.NEXT and not host.stopping():
                 _try_to_enqueue(enqueue, run_id)
             if outcome in (chain.Outcome.NEXT, chain.Outcome.ENDED):
                 for waiting in waiting_runs(store):
@@ -68,13 +68,13 @@ def _try_to_enqueue(enqueue: Callable[[str], object], run_id: str) -> None:
 
 
 def _advance_once(
-    store: RunStore, place: Place, run_id: str, ended: Callable[[Run], object]
+    store: RunStore, host: Host, run_id: str, ended: Callable[[Run], object]
 ) -> chain.Outcome | None:
     try:
         run = store.open(run_id)
         with run.driving("a worker of the daemon"):
             was_unfinished = run.manifest.status in UNFINISHED
-            outcome = chain.advance(run, place)
+            outcome = chain.advance(run, host)
         if outcome is chain.Outcome.ENDED and was_unfinished:
             ended(run)
         return outcome

@@ -12,7 +12,7 @@ import pytest
 
 from config.load import load
 from config.settings import Settings
-from jobs.pipeline.context import Place
+from jobs.pipeline.context import Host
 from jobs.pipeline.step_table import STEP_NAMES
 from jobs.runs.delivery import Delivery
 from jobs.runs.folder import RunFolder
@@ -62,10 +62,10 @@ def store(settings: Settings) -> RunStore:
 
 
 @pytest.fixture
-def place(settings: Settings) -> Place:
+def host(settings: Settings) -> Host:
     assert settings.paths.state_dir is not None
     settings.paths.state_dir.mkdir(parents=True)
-    return Place(settings.paths.models_dir, settings.paths.state_dir)
+    return Host(settings.paths.models_dir, settings.paths.state_dir)
 
 
 @pytest.fixture

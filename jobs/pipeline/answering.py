@@ -26,7 +26,7 @@ def answer_cases(job: Job, labels: Sequence[str], test_file: Path) -> Evaluation
         test_file: The test part.
     """
     asked = EvaluationRequest(
-        base_models.locate(job.place.base_models, job.settings.base_model.name),
+        base_models.locate(job.host.base_models, job.settings.base_model.name),
         [_candidate(job, label) for label in labels],
         test_file,
         job.folder.work(job.step) / "answers.jsonl",

@@ -12,7 +12,7 @@ from jobs.children.task import DeviceBusy
 from jobs.errors import DiskFull, JobError, NetworkError, Stopped
 from jobs.fs import files, free_space
 from jobs.pipeline import control, disk_budget, disk_wait, steering, transitions
-from jobs.pipeline.context import Job, Place, Skip
+from jobs.pipeline.context import Host, Job, Skip
 from jobs.pipeline.step_table import STEPS
 from jobs.runs.manifest import Output, Step, StepError
 from jobs.runs.status import UNFINISHED, RunStatus
@@ -29,7 +29,7 @@ class Outcome(Enum):
     STOPPED = "stopped"
 
 
-def advance(run: Run, place: Place) -> Outcome:
+def advance(run: Run, host: Host) -> Outcome:
     """Do the next unfinished step of a run and record it; the caller holds `run.driving()`.
 
     Returns:
@@ -37,7 +37,7 @@ def advance(run: Run, place: Place) -> Outcome:
         if it can go on only later (the device is in use, the network does not answer, a disk is full).
     """
     try:
-        outcome = _advance(run, place)
+        outcome = _advance(run, host)
     except OSError as error:  # the record itself could not be written
         if not diagnosis.is_full(error):
             raise
@@ -47,7 +47,7 @@ def advance(run: Run, place: Place) -> Outcome:
     return outcome
 
 
-def _advance(run: Run, place: Place) -> Outcome:
+def _advance(run: Run, host: Host) -> Outcome:
     manifest = run.manifest
     step = manifest.next_step()
     if manifest.status not in UNFINISHED:
@@ -58,7 +58,7 @@ def _advance(run: Run, place: Place) -> Outcome:
         return _complete(run)
     try:
         control.take_priority(run)
-        job = Job(run, run.settings(), place, step.name)
+        job = Job(run, run.settings(), host, step.name)
         alive = life.living(run.folder.work(step.name)) is not None
         short = None if alive else disk_budget.shortage(job, STEPS[step.name].estimate)
     except Exception as error:

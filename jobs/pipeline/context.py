@@ -13,7 +13,7 @@ from jobs import diagnosis
 from jobs.children import life, parent
 from jobs.children.task import Task
 from jobs.clock import now
-from jobs.layout import Place as Place
+from jobs.host import Host as Host
 from jobs.pipeline import control, priority
 from jobs.providers.provider import Workplace
 from jobs.runs.folder import RunFolder
@@ -32,7 +32,7 @@ class Job:
 
     run: Run
     settings: Settings
-    place: Place
+    host: Host
     step: str
 
     @property
@@ -91,9 +91,9 @@ class Job:
             module=module,
             work=self.folder.work(part or self.step),
             payload=payload,
-            log=self.place.run_log(self.run.run_id),
+            log=self.host.run_log(self.run.run_id),
             facts={"run": self.run.run_id, "step": self.step},
-            device_lock=self.place.device_lock if device else None,
+            device_lock=self.host.device_lock if device else None,
             preload=self.settings.training.preload_library,
         )
 
@@ -105,9 +105,9 @@ class Job:
         """
         return Workplace(
             work=self.folder.work(self.step),
-            log=self.place.run_log(self.run.run_id),
+            log=self.host.run_log(self.run.run_id),
             facts={"run": self.run.run_id, "step": self.step},
-            device_lock=self.place.device_lock if device else None,
+            device_lock=self.host.device_lock if device else None,
             preload=self.settings.training.preload_library,
             stopping=lambda: self.look(device),
         )
@@ -121,9 +121,9 @@ class Job:
         Raises:
             MustWait: It may not.
         """
-        if power := self.place.hold():
+        if power := self.host.pause_reason():
             raise control.MustWait(power)
-        if not alive and (first := priority.before(RunStore(self.place.models_dir), self.run)):
+        if not alive and (first := priority.before(RunStore(self.host.models_dir), self.run)):
             raise control.MustWait(WaitingForEarlierRun(first))
 
     def look(self, device: bool) -> bool:
@@ -132,11 +132,11 @@ class Job:
         Raises:
             EndChild: A person or the machine's power wants the work to end now.
         """
-        if self.place.stopping():
+        if self.host.stopping():
             return True
         if request := control.asked(self.folder):
             raise control.Requested(request)
         control.take_priority(self.run)
-        if device and (power := self.place.hold()):
+        if device and (power := self.host.pause_reason()):
             raise control.MustWait(power)
         return False

@@ -37,10 +37,10 @@ Estimate = Callable[[Job], Needs]
 
 def shortage(job: Job, estimate: Estimate) -> free_space.Shortage | None:
     """What keeps a step from beginning, if a disk that it writes to has too little room."""
-    needed, run = needs(job, estimate), job.place.models_dir
+    needed, run = needs(job, estimate), job.host.models_dir
     # What an interrupted attempt left is overwritten or built upon.
     needed[run] = max(LEAST, needed[run] - bytes_below(job.folder.work(job.step)))
-    return free_space.shortage(job.step, needed, job.place.reserve_bytes)
+    return free_space.shortage(job.step, needed, job.host.reserve_bytes)
 
 
 def bytes_below(folder: Path) -> int:
@@ -55,9 +55,9 @@ def bytes_below(folder: Path) -> int:
 
 def needs(job: Job, estimate: Estimate) -> Needs:
     """Bytes that a step will write, by folder; what goes into its run counts for the models folder."""
-    needed = {job.place.models_dir: LEAST, job.place.state_dir: LEAST}
+    needed = {job.host.models_dir: LEAST, job.host.state_dir: LEAST}
     for folder, count in estimate(job).items():
-        named = job.place.models_dir if folder == job.folder.root else folder
+        named = job.host.models_dir if folder == job.folder.root else folder
         needed[named] = needed.get(named, 0) + count
     return needed
 
@@ -99,7 +99,7 @@ def _public(location: str, max_rows: int | None) -> int:
 
 
 def _base_model(job: Job) -> Needs:
-    choice, folder = job.settings.base_model, job.place.base_models
+    choice, folder = job.settings.base_model, job.host.base_models
     if choice.source is None or base_models.is_complete(folder, choice.name):
         return {}
     local = Path(choice.source).expanduser()
@@ -168,7 +168,7 @@ def of_fusing(job: Job) -> Needs:
 
 def _model(job: Job) -> Path | None:
     try:
-        return base_models.locate(job.place.base_models, job.settings.base_model.name)
+        return base_models.locate(job.host.base_models, job.settings.base_model.name)
     except OperatorError:  # the step itself says what is wrong with it
         return None
 
@@ -187,7 +187,7 @@ def of_certifying(job: Job) -> Needs:
         copied += (
             _size(stage.adapter_file) + bytes_below(stage.training_data) + _size(stage.evaluation_results)
         )
-    return {job.place.registry: copied}
+    return {job.host.registry: copied}
 
 
 def _size(path: Path) -> int:

@@ -39,7 +39,7 @@ def key(job: Job, provider: str, fingerprint: str) -> str:
 
 def find(job: Job, wanted: str) -> Run | None:
     """The newest completed run whose stage 1 has this key and is unchanged on disk."""
-    runs, _ = RunStore(job.place.models_dir).list()
+    runs, _ = RunStore(job.host.models_dir).list()
     for run in reversed(runs):
         stage = run.manifest.stage1
         if run.manifest.status is RunStatus.COMPLETED and stage.reuse_key == wanted and _intact(run):
@@ -78,7 +78,7 @@ def take_evaluation(job: Job) -> Sequence[Path]:
     The scores come along; retention is measured anew, since it is about this run's stage 2.
     """
     name = job.manifest.stage1.reused_from
-    source = RunStore(job.place.models_dir).open(name) if name else None
+    source = RunStore(job.host.models_dir).open(name) if name else None
     if source is None or not _same_evaluation(source, job):
         return []
     target = job.folder.stage1.evaluation

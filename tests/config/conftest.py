@@ -31,7 +31,7 @@ from jobs.evaluation.answering import EvaluationRequest
 from jobs.findings.files.limits import limits_of
 from jobs.mlx.requests import AnsweringModel
 from jobs.pipeline import stage1_reuse
-from jobs.pipeline.context import Job, Place, Skip
+from jobs.pipeline.context import Host, Job, Skip
 from jobs.pipeline.steps import certify, dataset, fuse, parse, train, upload
 from jobs.providers import known
 from jobs.providers.mlx.provider import Mlx
@@ -74,8 +74,8 @@ class Edge:
                 path.write_text("{}\n")
         run.folder.findings.parent.mkdir()
         run.folder.findings.write_text("")
-        place = Place(settings.paths.models_dir, state_dir(settings))
-        return Job(run, settings, place, step)
+        host = Host(settings.paths.models_dir, state_dir(settings))
+        return Job(run, settings, host, step)
 
     def request(self, step: Callable[[Job], Any], name: str, settings: Settings) -> dict[str, Any]:
         """The request that a step's child would get, without the names of this run's folders."""
@@ -158,7 +158,7 @@ def watcher(edge: Edge, settings: Settings) -> Any:
 
 def gathering(edge: Edge, settings: Settings) -> Any:
     job = edge.job(settings, "parse")
-    return intake(edge, settings, job.place.models_dir)._unfinished_run() is None
+    return intake(edge, settings, job.host.models_dir)._unfinished_run() is None
 
 
 def parsing(edge: Edge, settings: Settings) -> Any:
@@ -233,7 +233,7 @@ def attempts(edge: Edge, settings: Settings) -> Any:
     run = edge.job(settings, "parse").run
     edge.patch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=lambda job: 1 / 0))
     tried = 0
-    while chain.advance(run, Place(settings.paths.models_dir, state_dir(settings))) is chain.Outcome.NEXT:
+    while chain.advance(run, Host(settings.paths.models_dir, state_dir(settings))) is chain.Outcome.NEXT:
         tried += 1
     return tried
 
@@ -241,7 +241,7 @@ def attempts(edge: Edge, settings: Settings) -> Any:
 def reserved(edge: Edge, settings: Settings) -> Any:
     from daemon.supervisor import Supervisor
 
-    return Supervisor(settings).place.reserve_bytes
+    return Supervisor(settings).host.reserve_bytes
 
 
 def power(edge: Edge, settings: Settings) -> Any:
@@ -329,8 +329,8 @@ OBSERVERS: dict[str, Observe] = {
     "dataset_1": child_of(dataset.run, "dataset_1", stage=1),
     "dataset_2": child_of(dataset.run, "dataset_2", stage=2),
     "fuse": child_of(fuse.run, "fuse"),
-    "registry": lambda edge, settings: Place(settings.paths.models_dir, Path("/s")).registry,
-    "device_lock": lambda edge, settings: Place(Path("/m"), state_dir(settings)).device_lock,
+    "registry": lambda edge, settings: Host(settings.paths.models_dir, Path("/s")).registry,
+    "device_lock": lambda edge, settings: Host(Path("/m"), state_dir(settings)).device_lock,
     "limits": lambda edge, settings: limits_of(settings),
     **{observe.__name__: observe for observe in (*OF_THE_DAEMON, *OF_THE_STEPS)},
 }

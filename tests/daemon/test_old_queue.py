@@ -14,7 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from jobs import tasks
-from jobs.layout import Place
+from jobs.host import Host
 from jobs.queue import Queue
 from jobs.runs.store import Run, RunStore
 
@@ -53,12 +53,12 @@ def test_a_message_drives_the_run_that_it_names(old: Path) -> None:
 
 
 def test_messages_for_runs_that_are_gone_are_dropped_with_a_line_in_the_log(
-    old: Path, store: RunStore, place: Place
+    old: Path, store: RunStore, host: Host
 ) -> None:
     enqueued: list[str] = []
     structlog.reset_defaults()
     with (
-        closing(Queue(old, tasks.advance_with(store, place, enqueued.append))) as queue,
+        closing(Queue(old, tasks.advance_with(store, host, enqueued.append))) as queue,
         capture_logs() as lines,
     ):
         consume(queue)
@@ -80,8 +80,8 @@ def run_of_a_message(make_run: Callable[..., Run], store: RunStore) -> Run:
 
 
 @pytest.fixture
-def consumer(old: Path, store: RunStore, place: Place) -> Iterator[Queue]:
-    queue = Queue(old, lambda run_id: tasks.advance_with(store, place, queue.enqueue)(run_id))
+def consumer(old: Path, store: RunStore, host: Host) -> Iterator[Queue]:
+    queue = Queue(old, lambda run_id: tasks.advance_with(store, host, queue.enqueue)(run_id))
     workers = queue.consumer(2)
     workers.start()
     yield queue

@@ -135,12 +135,12 @@ def monitor(tmp_path: Path) -> PowerMonitor:
 
 
 def test_the_monitor_says_when_what_held_the_device_up_is_over(monitor: PowerMonitor) -> None:
-    assert monitor.hold() is None
+    assert monitor.pause_reason() is None
     assert not monitor.look(PowerReading(on_battery=True))
-    assert monitor.hold() == WaitingForPower(PowerReason.BATTERY)
+    assert monitor.pause_reason() == WaitingForPower(PowerReason.BATTERY)
     assert not monitor.look(PowerReading(on_battery=True))
     assert monitor.look(PowerReading(on_battery=False))
-    assert monitor.hold() is None
+    assert monitor.pause_reason() is None
     assert not monitor.look(PowerReading(on_battery=False))
 
 

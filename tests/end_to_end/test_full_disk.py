@@ -17,7 +17,7 @@ import pytest
 from jobs.children import protocol
 from jobs.fs import files
 from jobs.pipeline import disk_budget
-from jobs.pipeline.context import Job, Place
+from jobs.pipeline.context import Host, Job
 from jobs.pipeline.step_table import STEPS
 from jobs.runs.manifest import Manifest
 from jobs.runs.store import RunStore
@@ -200,7 +200,7 @@ def test_a_disk_that_fills_during_parse_dataset_training_and_fuse_costs_only_tim
     assert resumed["iteration"] >= 10  # the last checkpoint before the disk was full
     assert json.loads(house.command("inbox", "--json").stdout)["files"][0]["state"] == "queued"
     for step in manifest.steps:
-        assert_the_estimate_was_enough(Job(run, run.settings(), place_of(house), step.name))
+        assert_the_estimate_was_enough(Job(run, run.settings(), host_of(house), step.name))
     assert house.stop() == 0
     assert "Traceback" not in (house.scene.home / "daemon.out").read_text()
 
@@ -231,8 +231,8 @@ def test_a_state_folder_on_a_full_disk_of_its_own_is_waited_for_too(
     assert "Traceback" not in output
 
 
-def place_of(house: Any) -> Place:
-    return Place(house.scene.models_dir, house.scene.state)
+def host_of(house: Any) -> Host:
+    return Host(house.scene.models_dir, house.scene.state)
 
 
 def assert_the_estimate_was_enough(job: Job) -> None:

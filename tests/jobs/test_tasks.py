@@ -12,7 +12,7 @@ from jobs import tasks
 from jobs.errors import NetworkError
 from jobs.fs import files
 from jobs.pipeline import step_table
-from jobs.pipeline.context import Job, Place
+from jobs.pipeline.context import Host, Job
 from jobs.runs.store import Run, RunStore
 from jobs.runs.waiting import WaitingForDevice
 
@@ -28,11 +28,11 @@ def idle_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("idle_steps")
 def test_enqueueing_alone_brings_a_run_to_its_end(
-    store: RunStore, place: Place, make_run: Callable[..., Run]
+    store: RunStore, host: Host, make_run: Callable[..., Run]
 ) -> None:
     run = make_run()
     messages = [run.run_id]
-    advance = tasks.advance_with(store, place, messages.append)
+    advance = tasks.advance_with(store, host, messages.append)
     count = 0
     while messages:
         advance(messages.pop(0))
@@ -44,13 +44,13 @@ def test_enqueueing_alone_brings_a_run_to_its_end(
 
 @pytest.mark.usefixtures("idle_steps")
 def test_a_run_that_is_driven_elsewhere_is_left_alone(
-    store: RunStore, place: Place, make_run: Callable[..., Run]
+    store: RunStore, host: Host, make_run: Callable[..., Run]
 ) -> None:
     run = make_run()
     messages: list[str] = []
     with run.driving("somebody"):
         assert tasks.undriven_runs(store) == []
-        tasks.advance_with(store, place, messages.append)(run.run_id)
+        tasks.advance_with(store, host, messages.append)(run.run_id)
     assert messages == []
     assert store.open(run.run_id).manifest.status == "queued"
     assert tasks.undriven_runs(store) == [run.run_id]
@@ -58,16 +58,16 @@ def test_a_run_that_is_driven_elsewhere_is_left_alone(
 
 @pytest.mark.usefixtures("idle_steps")
 def test_a_stopping_daemon_does_not_enqueue(
-    store: RunStore, place: Place, make_run: Callable[..., Run]
+    store: RunStore, host: Host, make_run: Callable[..., Run]
 ) -> None:
     messages: list[str] = []
-    tasks.advance_with(store, replace(place, stopping=lambda: True), messages.append)(make_run().run_id)
+    tasks.advance_with(store, replace(host, stopping=lambda: True), messages.append)(make_run().run_id)
     assert messages == []
 
 
 @pytest.mark.usefixtures("idle_steps")
 def test_who_waits_for_the_device_is_enqueued_when_a_step_ends_but_not_who_waits_for_the_network(
-    store: RunStore, place: Place, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    store: RunStore, host: Host, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device, network, other = (make_run(delivery=name) for name in "abc")
     with device.driving("test"):
@@ -79,18 +79,18 @@ def test_who_waits_for_the_device_is_enqueued_when_a_step_ends_but_not_who_waits
 
     with monkeypatch.context() as patch:
         patch.setitem(step_table.STEPS, "parse", replace(step_table.STEPS["parse"], do=offline))
-        tasks.advance_with(store, place, lambda run_id: None)(network.run_id)
+        tasks.advance_with(store, host, lambda run_id: None)(network.run_id)
     messages: list[str] = []
-    tasks.advance_with(store, place, messages.append)(other.run_id)
+    tasks.advance_with(store, host, messages.append)(other.run_id)
     assert messages == [other.run_id, device.run_id]
     assert network.run_id in tasks.undriven_runs(store)
 
 
 def test_a_message_for_a_run_that_is_gone_or_damaged_is_dropped(
-    store: RunStore, place: Place, make_run: Callable[..., Run]
+    store: RunStore, host: Host, make_run: Callable[..., Run]
 ) -> None:
     messages: list[str] = []
-    advance = tasks.advance_with(store, place, messages.append)
+    advance = tasks.advance_with(store, host, messages.append)
     advance("never-was")
     run = make_run()
     run.folder.manifest.write_text("{")

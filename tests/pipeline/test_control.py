@@ -19,7 +19,7 @@ from jobs.errors import OperatorError
 from jobs.fs import files
 from jobs.pipeline import chain, control, steering, step_table
 from jobs.pipeline.chain import Outcome
-from jobs.pipeline.context import Job, Place
+from jobs.pipeline.context import Host, Job
 from jobs.runs.manifest import Output
 from jobs.runs.status import PowerReason
 from jobs.runs.store import Run, RunStore
@@ -79,8 +79,8 @@ def run(make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.Monkey
 class Driver:
     """A worker of the daemon, in a thread."""
 
-    def __init__(self, run: Run, place: Place) -> None:
-        self.run, self.place = run, place
+    def __init__(self, run: Run, host: Host) -> None:
+        self.run, self.host = run, host
         self.outcome: Outcome | None = None
         self._thread = threading.Thread(target=self._drive)
         self._thread.start()
@@ -88,7 +88,7 @@ class Driver:
 
     def _drive(self) -> None:
         with self.run.driving("test"):
-            self.outcome = chain.advance(self.run, self.place)
+            self.outcome = chain.advance(self.run, self.host)
 
     def join(self) -> Outcome | None:
         self._thread.join(timeout=20)
@@ -103,9 +103,9 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def drive(run: Run, place: Place) -> Outcome:
+def drive(run: Run, host: Host) -> Outcome:
     with run.driving("test"):
-        return chain.advance(run, place)
+        return chain.advance(run, host)
 
 
 def count(run: Run) -> int:
@@ -114,9 +114,9 @@ def count(run: Run) -> int:
 
 @pytest.mark.parametrize(("request_", "status"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_request_ends_the_child_first_and_is_then_on_record(
-    run: Run, place: Place, request_: control.Request, status: str
+    run: Run, host: Host, request_: control.Request, status: str
 ) -> None:
-    driver = Driver(run, place)
+    driver = Driver(run, host)
     control.ask(run.folder, request_)
     assert driver.join() is Outcome.ENDED
     assert run.manifest.status == status
@@ -125,11 +125,11 @@ def test_a_request_ends_the_child_first_and_is_then_on_record(
     assert run.manifest.step("parse").status == "pending"
     assert run.manifest.step("parse").failures == 0
     assert control.asked(run.folder) is None
-    assert drive(run, place) is Outcome.ENDED  # a stray message changes nothing
+    assert drive(run, host) is Outcome.ENDED  # a stray message changes nothing
 
 
-def test_a_paused_run_goes_on_where_its_child_was(run: Run, place: Place, gate: Path) -> None:
-    driver = Driver(run, place)
+def test_a_paused_run_goes_on_where_its_child_was(run: Run, host: Host, gate: Path) -> None:
+    driver = Driver(run, host)
     until(lambda: count(run) > 5)
     control.ask(run.folder, "pause")
     driver.join()
@@ -138,13 +138,13 @@ def test_a_paused_run_goes_on_where_its_child_was(run: Run, place: Place, gate: 
         steering.resume(run)
     assert run.manifest.status == "queued"
     gate.touch()
-    assert drive(run, place) is Outcome.NEXT
+    assert drive(run, host) is Outcome.NEXT
     assert files.read_json(run.folder.findings.parent / "began.json") == {"began_at": reached}
 
 
-def outlive_the_daemon(run: Run, place: Place) -> None:
+def outlive_the_daemon(run: Run, host: Host) -> None:
     stop = threading.Event()
-    first = Driver(run, replace(place, stopping=stop.is_set))
+    first = Driver(run, replace(host, stopping=stop.is_set))
     stop.set()
     assert first.join() is Outcome.STOPPED
     gc.collect()  # the handle of a child that goes on warns when it is dropped: here, not in a later test
@@ -152,9 +152,9 @@ def outlive_the_daemon(run: Run, place: Place) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_child_that_was_adopted_is_ended_as_well(run: Run, place: Place) -> None:
-    outlive_the_daemon(run, place)
-    adopting = threading.Thread(target=lambda: drive(run, place))
+def test_a_child_that_was_adopted_is_ended_as_well(run: Run, host: Host) -> None:
+    outlive_the_daemon(run, host)
+    adopting = threading.Thread(target=lambda: drive(run, host))
     adopting.start()
     time.sleep(0.2)
     control.ask(run.folder, "cancel")
@@ -164,20 +164,20 @@ def test_a_child_that_was_adopted_is_ended_as_well(run: Run, place: Place) -> No
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_the_next_daemon_ends_a_living_child_of_a_run_that_is_to_be_cancelled(run: Run, place: Place) -> None:
-    outlive_the_daemon(run, place)
+def test_the_next_daemon_ends_a_living_child_of_a_run_that_is_to_be_cancelled(run: Run, host: Host) -> None:
+    outlive_the_daemon(run, host)
     control.ask(run.folder, "cancel")
-    assert drive(run, place) is Outcome.ENDED
+    assert drive(run, host) is Outcome.ENDED
     assert run.manifest.status == "cancelled"
     assert life.living(run.folder.work("parse")) is None
 
 
 def test_a_child_that_does_not_listen_is_killed(
-    run: Run, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parent, "END_SECONDS", 0.3)
     (tmp_path / "stubborn").touch()
-    driver = Driver(run, place)
+    driver = Driver(run, host)
     control.ask(run.folder, "pause")
     driver.join()
     assert run.manifest.status == "paused"
@@ -185,19 +185,19 @@ def test_a_child_that_does_not_listen_is_killed(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, place: Place, tmp_path: Path) -> None:
+def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, host: Host, tmp_path: Path) -> None:
     (tmp_path / "stubborn").touch()
-    outlive_the_daemon(run, place)
+    outlive_the_daemon(run, host)
     assert parent.end(run.folder.work("parse"), patience=0.2)
     assert life.living(run.folder.work("parse")) is None
     assert not parent.end(run.folder.work("parse"))
 
 
 def test_a_run_waits_with_the_reason_while_the_device_is_held_and_goes_on_afterwards(
-    run: Run, place: Place, gate: Path, store: RunStore
+    run: Run, host: Host, gate: Path, store: RunStore
 ) -> None:
     reasons: list[WaitingForPower] = []
-    held = replace(place, hold=lambda: reasons[-1] if reasons else None)
+    held = replace(host, pause_reason=lambda: reasons[-1] if reasons else None)
     driver = Driver(run, held)
     reasons.append(WaitingForPower(PowerReason.BATTERY))
     assert driver.join() is Outcome.WAITING
@@ -282,12 +282,12 @@ def test_a_cancelled_run_can_be_taken_up_again_and_only_a_paused_one_resumed(run
     assert run.manifest.status == "queued"
 
 
-def test_the_end_of_a_run_is_told_once(run: Run, place: Place, store: RunStore, gate: Path) -> None:
+def test_the_end_of_a_run_is_told_once(run: Run, host: Host, store: RunStore, gate: Path) -> None:
     gate.touch()
     told: list[str] = []
     messages = [run.run_id]
     advance = tasks.advance_with(
-        store, place, messages.append, lambda ended: told.append(ended.manifest.status)
+        store, host, messages.append, lambda ended: told.append(ended.manifest.status)
     )
     while messages:
         advance(messages.pop(0))
@@ -295,8 +295,8 @@ def test_the_end_of_a_run_is_told_once(run: Run, place: Place, store: RunStore, 
     assert told == ["completed"]
 
 
-def test_a_child_dies_of_the_signal_that_asks_it_to_end(run: Run, place: Place) -> None:
-    driver = Driver(run, place)
+def test_a_child_dies_of_the_signal_that_asks_it_to_end(run: Run, host: Host) -> None:
+    driver = Driver(run, host)
     pid = life.living(run.folder.work("parse"))
     control.ask(run.folder, "pause")
     driver.join()

@@ -13,7 +13,7 @@ from jobs.children import life, parent
 from jobs.fs import files
 from jobs.pipeline import chain, control, priority, step_table
 from jobs.pipeline.chain import Outcome
-from jobs.pipeline.context import Job, Place
+from jobs.pipeline.context import Host, Job
 from jobs.runs.delivery import Delivery
 from jobs.runs.status import PowerReason, Remedy
 from jobs.runs.store import Run, RunStore
@@ -61,12 +61,12 @@ def device_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_of_three_waiting_runs_the_urgent_one_goes_first(
-    store: RunStore, place: Place, prioritised: Callable[..., Run], device_steps: list[str]
+    store: RunStore, host: Host, prioritised: Callable[..., Run], device_steps: list[str]
 ) -> None:
     runs = [prioritised(0), prioritised(-10), prioritised(10)]
     messages = [run.run_id for run in runs]
     advance = tasks.advance_with(
-        store, place, lambda run_id: messages.append(run_id) if run_id not in messages else None
+        store, host, lambda run_id: messages.append(run_id) if run_id not in messages else None
     )
     while messages:
         advance(messages.pop(0))
@@ -78,24 +78,24 @@ def test_of_three_waiting_runs_the_urgent_one_goes_first(
 
 
 def test_a_run_that_is_behind_says_for_whom_it_waits(
-    prioritised: Callable[..., Run], place: Place, device_steps: list[str]
+    prioritised: Callable[..., Run], host: Host, device_steps: list[str]
 ) -> None:
     low, high = prioritised(0), prioritised(5)
     with low.driving("test"):
-        assert chain.advance(low, place) is Outcome.WAITING
+        assert chain.advance(low, host) is Outcome.WAITING
     assert low.manifest.status_reason == f"{high.run_id} goes first, its priority is higher"
     assert low.manifest.step("parse").failures == 0
 
 
 def test_what_runs_is_not_interrupted(
-    prioritised: Callable[..., Run], place: Place, device_steps: list[str], monkeypatch: pytest.MonkeyPatch
+    prioritised: Callable[..., Run], host: Host, device_steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     low = prioritised(0)
     prioritised(5)
     ended: list[Path] = []
     monkeypatch.setattr(life, "living", lambda work: 4711)
     monkeypatch.setattr(parent, "end", ended.append)
-    job = Job(low, low.settings(), place, "train_1")
+    job = Job(low, low.settings(), host, "train_1")
     with low.driving("test"):
         assert job.child("some.module", {}) == {}  # adopted although an urgent run waits
         assert job.look(device=True) is False
@@ -152,17 +152,17 @@ def test_the_reconciler_rings_for_the_urgent_first(prioritised: Callable[..., Ru
 
 
 def test_a_priority_that_is_wished_reaches_the_manifest_at_the_next_step_or_while_it_runs(
-    prioritised: Callable[..., Run], place: Place, device_steps: list[str], store: RunStore
+    prioritised: Callable[..., Run], host: Host, device_steps: list[str], store: RunStore
 ) -> None:
     run = prioritised(0)
     control.ask_priority(run.folder, 7)
     with run.driving("test"):
-        chain.advance(run, place)
+        chain.advance(run, host)
     assert store.open(run.run_id).manifest.priority == 7
     assert control.asked_priority(run.folder) is None
     control.ask_priority(run.folder, -7)
     with run.driving("test"):
-        Job(run, run.settings(), place, "train_1").look(device=True)
+        Job(run, run.settings(), host, "train_1").look(device=True)
     assert store.open(run.run_id).manifest.priority == -7
     told = [row for row in files.read_jsonl(run.folder.events) if row["event"] == "priority"]
     assert [row["priority"] for row in told] == [7, -7]
@@ -174,11 +174,13 @@ def test_the_priority_of_a_delivery_is_its_runs(store: RunStore, settings: objec
 
 
 def test_a_held_device_ends_the_low_and_the_high_alike(
-    prioritised: Callable[..., Run], place: Place, device_steps: list[str]
+    prioritised: Callable[..., Run], host: Host, device_steps: list[str]
 ) -> None:
     run = prioritised(50)
-    held = Place(
-        place.models_dir, place.state_dir, hold=lambda: WaitingForPower(PowerReason.QUIET_HOURS, "07:00")
+    held = Host(
+        host.models_dir,
+        host.state_dir,
+        pause_reason=lambda: WaitingForPower(PowerReason.QUIET_HOURS, "07:00"),
     )
     with run.driving("test"), pytest.raises(control.MustWait, match="quiet hours"):
         Job(run, run.settings(), held, "train_1").child("some.module", {})

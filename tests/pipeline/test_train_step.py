@@ -15,7 +15,7 @@ from jobs.children import parent
 from jobs.children.task import Task
 from jobs.errors import OperatorError
 from jobs.fs import files
-from jobs.pipeline.context import Job, Place
+from jobs.pipeline.context import Host, Job
 from jobs.pipeline.steps import train
 from jobs.providers.mlx.provider import Mlx
 from jobs.providers.mlx.request import MODULE, training_request
@@ -48,7 +48,7 @@ def prepared(
         run.folder.stage1.training_data.mkdir(parents=True)
         for name in ("train", "valid", "test"):
             (run.folder.stage1.training_data / f"{name}.jsonl").write_text(f'{{"part": "{name}"}}\n')
-        return Job(run, settings, Place(settings.paths.models_dir, state_dir(settings)), "train_1")
+        return Job(run, settings, Host(settings.paths.models_dir, state_dir(settings)), "train_1")
 
     def started(task: Task, stopping: Callable[[], bool]) -> None:
         raise Started(task)
@@ -105,7 +105,7 @@ def test_a_run_with_nothing_to_warn_of_has_no_warnings(prepared: Prepared) -> No
 def test_a_quantised_base_is_told_from_its_files(prepared: Prepared, base_model: Path) -> None:
     files.write_json(base_model / "config.json", {"quantization": {"bits": 4, "group_size": 64}})
     job = prepared(training__method="qlora")
-    assert base_models.is_complete(job.place.base_models, job.settings.base_model.name)
+    assert base_models.is_complete(job.host.base_models, job.settings.base_model.name)
     with pytest.raises(Started) as caught:
         train.run(job, stage=1)
     assert caught.value.args[0].payload.params.fine_tune_type == "lora"

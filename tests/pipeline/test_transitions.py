@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from jobs import tasks
-from jobs.layout import Place
+from jobs.host import Host
 from jobs.pipeline import priority, transitions
 from jobs.runs import status as states
 from jobs.runs.manifest import Manifest, StepError
@@ -218,7 +218,7 @@ def _decisions(store: RunStore, runs: dict[str, Run]) -> list[Any]:
 
 
 def test_rewording_every_reason_changes_no_scheduling_decision(
-    store: RunStore, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, place: Place
+    store: RunStore, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:
     runs = {"low": make_run(delivery="low")}
     for number, waiting_for in enumerate(WAITS):

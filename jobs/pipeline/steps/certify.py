@@ -25,7 +25,7 @@ def run(job: Job) -> Sequence[Path]:
     _hold_to_gates(job)
     _summarise(job)
     stages = {"stage1": job.folder.stage1, "stage2": job.folder.stage2}
-    registry = files.private_folder(job.place.registry)
+    registry = files.private_folder(job.host.registry)
     entry = certify(
         registry,
         Certification(
@@ -61,10 +61,10 @@ def _datasets(job: Job) -> tuple[str, ...]:
 
 
 def _hold_to_gates(job: Job) -> None:
-    name = current(job.place.registry) if job.place.registry.exists() else None
+    name = current(job.host.registry) if job.host.registry.exists() else None
     in_use = None
     if name is not None and name_of_run(job, name) != job.run.run_id:
-        in_use = next(model for model in list_models(job.place.registry) if model.name == name)
+        in_use = next(model for model in list_models(job.host.registry) if model.name == name)
     score = in_use.stage2_exact_match_percentage if in_use else None
     job.manifest.validation.gates = gates(job.settings.gates, job.manifest.validation, score)
     job.save()
@@ -72,7 +72,7 @@ def _hold_to_gates(job: Job) -> None:
 
 def name_of_run(job: Job, model: str) -> str | None:
     """The run a certified model came from: a repeated step must not hold a model to itself."""
-    facts = files.read_json(job.place.registry / model / "metadata.json")
+    facts = files.read_json(job.host.registry / model / "metadata.json")
     run_id = facts.get("run_id")
     return str(run_id) if run_id else None
 

@@ -37,7 +37,7 @@ def run(job: Job, stage: int) -> Sequence[Path]:
 
 def _base_model(job: Job) -> Path:
     """The base model's folder; fetched first where it is missing and the settings say from where."""
-    choice, folder = job.settings.base_model, job.place.base_models
+    choice, folder = job.settings.base_model, job.host.base_models
     if not base_models.is_complete(folder, choice.name):
         request = base_models.pull_request(folder, choice)
         parent.forget(job.folder.work(PULL_PART))  # an earlier receipt is no answer: the model is not there
@@ -46,7 +46,7 @@ def _base_model(job: Job) -> Path:
 
 
 def _message(job: Job, model: Path, stage: int) -> BuildMessage:
-    folders = BuildFolders(job.folder.stage(stage).training_data, model, job.place.models_dir)
+    folders = BuildFolders(job.folder.stage(stage).training_data, model, job.host.models_dir)
     if stage == 1:
         return BuildMessage(request=stage1_request(job.settings, folders))
     read = job.folder.findings, job.folder.stage1.train_file

@@ -20,7 +20,7 @@ def run(job: Job) -> Sequence[Path]:
     """Fuse, then check the folder as what it claims to be."""
     adapter = job.folder.stage2.adapter_file
     request = FusingRequest(
-        model=base_models.locate(job.place.base_models, job.settings.base_model.name),
+        model=base_models.locate(job.host.base_models, job.settings.base_model.name),
         adapters=adapter.parent,
         adapter_sha256=files.sha256_file(adapter),
         target=job.folder.final_model,

@@ -77,7 +77,7 @@ def _training(job: Job, stage: int) -> Training:
         job.manifest.stage2.stage1_dependencies.sha256 = start.sha256
     return Training(
         stage=stage,
-        base_model=base_models.locate(job.place.base_models, job.settings.base_model.name),
+        base_model=base_models.locate(job.host.base_models, job.settings.base_model.name),
         data=folder.training_data,
         data_sha256=files.sha256_files(folder.training_data, files.files_below(folder.training_data)),
         adapters=folder.adapters,

@@ -18,6 +18,6 @@ def run(job: Job) -> Sequence[Path]:
     certified = job.manifest.certified
     if certified is None:
         raise ChildFailed("There is no certified model to upload, although the chain came this far.")
-    address = upload(job.place.registry / certified.name, settings.repository, settings.private)
+    address = upload(job.host.registry / certified.name, settings.repository, settings.private)
     job.run.event("uploaded", address=address)
     return []

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.cli import run_requests
 from jobs.pipeline import chain, control
-from jobs.pipeline.context import Place
+from jobs.pipeline.context import Host
 from jobs.runs.store import Run, RunStore
 
 Sectune = Callable[..., tuple[int, str, str]]
@@ -47,14 +47,14 @@ def test_a_run_that_nobody_drives_obeys_at_once(
 
 
 def test_a_run_that_is_driven_is_asked_and_its_driver_obeys(
-    sectune: Sectune, make_run: Callable[..., Run], place: Place
+    sectune: Sectune, make_run: Callable[..., Run], host: Host
 ) -> None:
     run = make_run()
     with run.driving("a worker"):
         code, out, _ = sectune("runs", "pause", run.run_id)
         assert (code, control.asked(run.folder)) == (0, "pause")
         assert "once its checkpoint is saved" in out
-        assert chain.advance(run, place) is chain.Outcome.ENDED
+        assert chain.advance(run, host) is chain.Outcome.ENDED
     assert run.manifest.status == "paused"
 
 

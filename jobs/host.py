@@ -1,4 +1,4 @@
-"""Where the daemon keeps its state, for whoever works on its behalf."""
+"""The machine that runs are driven on: its folders, and when a step must stop or leave the device alone."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jobs.state_files import StateFiles
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the daemon keeps its state, and how a step learns that it should stop.
+class Host:
+    """What a step may ask of the machine it runs on.
 
     Args:
         models_dir: Base models, runs and certified models.
         state_dir: Queue, locks and logs.
         stopping: True once the daemon is stopping.
-        hold: Why the device is not to be used now; None if it may be used.
+        pause_reason: Why the device is not to be used now; None if it may be used.
         reserve_bytes: What stays free on every disk.
     """
 
     models_dir: Path
     state_dir: Path
     stopping: Callable[[], bool] = field(default=lambda: False)
-    hold: Callable[[], WaitingForPower | None] = field(default=lambda: None)
+    pause_reason: Callable[[], WaitingForPower | None] = field(default=lambda: None)
     reserve_bytes: int = 0
 
     @property
