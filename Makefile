@@ -14,7 +14,7 @@ CHAOS_SEED ?= 1
 help:
 	@echo "make demo    all of sectune on a tiny model, in a few minutes"
 	@echo "make test    every test (make quick: those that take seconds)"
-	@echo "make check   all that CI runs: format, lint, types, contracts, tests, wheel"
+	@echo "make check   all that CI runs: format, lint, types, contracts, sizes, tests, wheel"
 	@echo "make learn   a small model trained from scratch goes through the whole chain and is held to its aims"
 	@echo "make chaos   daemon and trainer killed at random, CHAOS_RUNS=20 CHAOS_KILLS=100 CHAOS_SEED=1"
 	@echo "make fuzz    mutated reports against the parsers (FUZZ=10000 inputs)"
@@ -53,6 +53,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/house.py
 	$(MAKE) test
 	sh tests/wheel.sh $(BIN)/python
 

@@ -14,7 +14,7 @@ from daemon.exit_codes import FAILED, OK
 from daemon.presentation.tables import print_examples, print_results, print_sources
 from daemon.presentation.watch import progress_bars, running_daemon, watch_run
 from jobs.fs import files
-from jobs.runs.manifest import Manifest, seconds_between
+from jobs.runs.manifest import Manifest, Validation, seconds_between
 
 LONGEST_SECONDS = 12 * 3600  # without a fast BLAS
 STAGE2_AIM, RETENTION_AIM = 70.0, 90.0  # percent
@@ -102,18 +102,22 @@ def figures(manifest: Manifest, base: dict[str, Any], rows: dict[str, int], seco
             "stage2": _leaks(stages[1]),
             "across": _leaks(stages[1], across=True),
         },
-        "exact_match": {
-            "stage1_test": {"base": scores.base_score_stage1, "stage1": scores.stage1_score},
-            "stage2_test": {
-                "base": scores.base_score_stage2,
-                "stage1": scores.stage1_score_on_stage2,
-                "stage2": scores.stage2_score,
-            },
-        },
+        "exact_match": _exact_match(scores),
         "retention": scores.retention_rate,
         "seconds": {**phases, "total": total},
     }
     return {**found, "missed": missed(found)}
+
+
+def _exact_match(scores: Validation) -> dict[str, dict[str, float | None]]:
+    return {
+        "stage1_test": {"base": scores.base_score_stage1, "stage1": scores.stage1_score},
+        "stage2_test": {
+            "base": scores.base_score_stage2,
+            "stage1": scores.stage1_score_on_stage2,
+            "stage2": scores.stage2_score,
+        },
+    }
 
 
 def _phases(manifest: Manifest) -> dict[str, float]:

@@ -1,7 +1,4 @@
-"""The far edge of the settings: what leaves our code.
-
-A child's request, a constructor's or a library's argument, a process's environment, a decision.
-"""
+"""The far edge of the settings: a child's request, a library's argument, an environment, a decision."""
 
 from __future__ import annotations
 
@@ -313,8 +310,8 @@ def logged(edge: Edge, settings: Settings) -> Any:
     before = (root.handlers[:], root.level)
     try:
         logs.configure(edge.folder / f"logs{edge.count}", settings.log, console=False)
-        daemon_log, run_logs = root.handlers
-        return (root.level, daemon_log.maxBytes, daemon_log.backupCount, run_logs.max_bytes, run_logs.backups)  # type: ignore[attr-defined]
+        of_daemon, of_runs = root.handlers
+        return root.level, of_daemon.maxBytes, of_daemon.backupCount, of_runs.max_bytes, of_runs.backups  # type: ignore[attr-defined]
     finally:
         for handler in root.handlers:
             handler.close()

@@ -28,7 +28,7 @@ from daemon.demo.cvefixes_sample import COLUMNS
 from jobs.datasets.build import build_stage1, build_stage2
 from jobs.datasets.examples.example import SYSTEM
 from jobs.datasets.examples.syntax import faults
-from jobs.datasets.fixes.render import refusal_of
+from jobs.datasets.fixes.offers import refusal_of
 from jobs.datasets.public.source import Source
 from jobs.datasets.request import Stage1Request, Stage2Request
 from jobs.findings.files.archive import Limits

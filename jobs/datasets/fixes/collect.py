@@ -9,7 +9,8 @@ from typing import Any
 from jobs.datasets.examples.drop_reasons import Drops, total_drops
 from jobs.datasets.examples.example import Example
 from jobs.datasets.examples.progress import EVERY, Report
-from jobs.datasets.fixes.render import SOURCES_OF_FIXES, FindingRenderer
+from jobs.datasets.fixes.offers import SOURCES_OF_FIXES
+from jobs.datasets.fixes.render import FindingRenderer
 from jobs.datasets.pool.example_store import ExamplePool, text_digest
 from jobs.errors import OperatorError
 from jobs.findings.model.finding import Finding

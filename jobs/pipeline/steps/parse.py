@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jobs.datasets.fixes.render import refusal_of
+from jobs.datasets.fixes.offers import refusal_of
 from jobs.errors import DeliveryRefused
 from jobs.findings.files.limits import limits_of
 from jobs.findings.parse import FileReport, Parsed, parse_paths
