@@ -8,6 +8,9 @@ FUZZ ?= 10000
 CHAOS_RUNS ?= 20
 CHAOS_KILLS ?= 100
 CHAOS_SEED ?= 1
+# Thousands of small tests: compiled once, and written to memory where there is a file system in it.
+unexport PYTHONDONTWRITEBYTECODE
+IN_MEMORY := $(if $(wildcard /dev/shm),TMPDIR=/dev/shm)
 
 .PHONY: help demo learn test quick check fuzz chaos format lock clean
 
@@ -43,10 +46,10 @@ learn: $(READY)
 
 # The slow tests start daemons and trainings: two at a time, a file each, whatever the machine has.
 test: quick
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "slow or property" --hypothesis-profile=thorough -n 2 --dist loadfile
 
 quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow" -n auto
+	$(IN_MEMORY) $(BIN)/python -m pytest -m "not slow" -n auto
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -19,8 +19,18 @@ from jobs.runs.folder import RunFolder
 from jobs.runs.store import Run, RunStore
 
 # A shared machine makes any single example slow now and then; in CI the examples are always the same.
-hypothesis.settings.register_profile("sectune", deadline=None, derandomize="CI" in os.environ)
-hypothesis.settings.load_profile("sectune")
+# Thoroughly with: pytest -m property --hypothesis-profile=thorough
+for name, examples in (("quick", 20), ("thorough", 200)):
+    hypothesis.settings.register_profile(
+        name, max_examples=examples, deadline=None, derandomize="CI" in os.environ
+    )
+hypothesis.settings.load_profile("quick")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what draws its examples, so that it can be asked for alone."""
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        item.add_marker("property")
 
 
 @pytest.fixture(autouse=True)

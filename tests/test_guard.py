@@ -19,6 +19,7 @@ def top_level(distribution: metadata.Distribution) -> set[str]:
     return {file.parts[0].removesuffix(".py") for file in distribution.files or () if file.suffix == ".py"}
 
 
+@pytest.mark.slow
 def test_no_dependency_ships_a_package_with_one_of_our_names() -> None:
     found = {
         distribution.metadata["Name"]: names & OURS
@@ -41,6 +42,7 @@ def calls_of_python(tree: ast.AST) -> list[list[ast.expr]]:
     ]
 
 
+@pytest.mark.slow
 def test_every_child_is_started_blind_to_the_current_folder() -> None:
     calls = [
         (path.name, ast.unparse(call[1]))

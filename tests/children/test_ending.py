@@ -25,6 +25,7 @@ Drive = Callable[[Task], dict[str, Any]]
 Count = Callable[[Task], int]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "kind", "message", "remedy"),
     [
@@ -52,6 +53,7 @@ def test_a_failed_childs_own_words_arrive(
     assert any(line["event"] == "failed" for line in files.read_jsonl(task().log))
 
 
+@pytest.mark.slow
 def test_a_failed_childs_work_is_done_again_when_asked_again(
     task: Tasks, drive: Drive, executions: Count
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_killed_child_is_reported_with_the_signal_and_its_last_words(task: Tas
     assert str(task().work / protocol.OUTPUT) in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_a_child_that_the_gpu_watchdog_ended_says_what_helps_and_goes_on_from_its_work(
     task: Tasks, drive: Drive
 ) -> None:
@@ -93,6 +96,7 @@ def test_a_child_without_room_for_a_receipt_says_so_by_its_exit_code(task: Tasks
     assert not (task().work / protocol.RECEIPT).exists()
 
 
+@pytest.mark.slow
 def test_last_words_are_the_last_childs_and_no_earlier_ones(task: Tasks, drive: Drive) -> None:
     with pytest.raises(ChildFailed):
         drive(task("die"))

@@ -66,6 +66,7 @@ def test_the_same_request_is_the_same_work_whether_it_is_a_struct_or_json() -> N
     assert tasks[0].key == tasks[1].key
 
 
+@pytest.mark.slow
 def test_a_child_that_is_asked_wrongly_says_which_key(
     task: Callable[..., Task], drive: Callable[[Task], dict[str, Any]]
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_receipt_is_taken_without_starting_again(task: Tasks, drive: Drive, ex
     assert executions(task()) == 1
 
 
+@pytest.mark.slow
 def test_a_forgotten_receipt_has_the_work_done_again(task: Tasks, drive: Drive, executions: Count) -> None:
     drive(task())
     parent.forget(task().work)
@@ -42,6 +43,7 @@ def test_a_forgotten_receipt_has_the_work_done_again(task: Tasks, drive: Drive, 
     assert executions(task()) == 2
 
 
+@pytest.mark.slow
 def test_a_living_child_is_adopted_and_its_work_is_done_once(
     task: Tasks, tmp_path: Path, executions: Count, wait_until: Wait, next_daemon: NextDaemon
 ) -> None:
@@ -72,6 +74,7 @@ def test_a_living_child_is_adopted_and_its_work_is_done_once(
     assert life.living(asked.work) is None
 
 
+@pytest.mark.slow
 def test_a_child_still_importing_when_its_daemon_dies_is_not_doubled(
     task: Tasks,
     tmp_path: Path,
@@ -91,6 +94,7 @@ def test_a_child_still_importing_when_its_daemon_dies_is_not_doubled(
     assert executions(asked) == 1
 
 
+@pytest.mark.slow
 def test_a_late_child_does_the_new_request_and_not_the_old_one(
     task: Tasks,
     tmp_path: Path,
@@ -107,6 +111,7 @@ def test_a_late_child_does_the_new_request_and_not_the_old_one(
     assert executions(task()) == 1
 
 
+@pytest.mark.slow
 def test_a_dead_child_is_replaced_and_finds_its_partial_work(
     task: Tasks, drive: Drive, executions: Count
 ) -> None:
@@ -119,6 +124,7 @@ def test_a_dead_child_is_replaced_and_finds_its_partial_work(
     assert seen[0]["phase"] == "resumed"
 
 
+@pytest.mark.slow
 def test_what_a_killed_child_was_writing_is_swept_away_and_its_partial_work_stays(
     task: Tasks, drive: Drive
 ) -> None:
@@ -134,6 +140,7 @@ def test_what_a_killed_child_was_writing_is_swept_away_and_its_partial_work_stay
     assert not any(path.exists() for path in cut)
 
 
+@pytest.mark.slow
 def test_other_work_clears_the_folder_first(task: Tasks, drive: Drive) -> None:
     with pytest.raises(ChildFailed):
         drive(task("die"))
@@ -151,6 +158,7 @@ def test_clearing_that_was_killed_halfway_is_completed(task: Tasks) -> None:
     assert all(facts.get("phase") != "resumed" for facts in seen)
 
 
+@pytest.mark.slow
 def test_a_living_child_with_other_work_is_ended_first(
     task: Tasks, tmp_path: Path, drive: Drive, wait_until: Wait, left_running: Leave
 ) -> None:
@@ -193,6 +201,7 @@ def test_a_child_holds_the_device_for_its_whole_life(
     assert drive(asked) == {"answer": 42}
 
 
+@pytest.mark.slow
 def test_losing_the_device_to_somebody_quicker_is_no_failure(
     task: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drive: Drive, executions: Count
 ) -> None:
@@ -235,6 +244,7 @@ def test_the_same_request_has_one_key_and_another_request_another(task: Tasks) -
     assert json.loads(json.dumps(dict(task().payload))) == task().payload
 
 
+@pytest.mark.slow
 def test_a_child_that_is_still_importing_is_waited_for_and_not_started_twice(
     task: Tasks, monkeypatch: pytest.MonkeyPatch, drive: Drive, executions: Count
 ) -> None:
@@ -278,6 +288,7 @@ def test_a_started_child_has_its_locks_when_start_returns(task: Tasks, tmp_path:
     assert life.own(asked.work) is process
 
 
+@pytest.mark.slow
 def test_a_race_that_is_always_lost_has_an_end(
     task: Tasks, monkeypatch: pytest.MonkeyPatch, executions: Count
 ) -> None:

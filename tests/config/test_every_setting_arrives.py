@@ -138,6 +138,7 @@ def test_every_setting_has_a_row_and_every_row_a_setting() -> None:
     assert set(ROWS) == set(leaf_names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ROWS))
 def test_changing_a_setting_changes_what_the_far_edge_gets(
     name: str,

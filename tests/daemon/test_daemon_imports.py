@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import daemon
 
 HEAVY = ("mlx", "mlx_lm", "transformers", "datasets", "numpy", "pandas", "pyarrow", "torch")
@@ -44,6 +46,7 @@ def loaded(code: str, *options: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_no_module_of_the_daemon_loads_what_trains() -> None:
     assert "daemon.cli.commands.runs.show" in DAEMON
     assert loaded(LOOK.format(names=DAEMON, heavy=HEAVY)) == "[]"
@@ -62,6 +65,7 @@ def test_status_loads_neither_the_queue_nor_a_parser() -> None:
     assert loaded(code) == "[]"
 
 
+@pytest.mark.slow
 def test_the_parsers_are_loaded_when_the_intake_is_prepared_and_not_before() -> None:
     look = "print([name in sys.modules for name in ('jobs.findings.parse', 'jobs.pipeline.chain')])\n"
     code = f"import sys\nfrom daemon.inbox import intake\n{look}intake.prepare()\n{look}"

@@ -79,6 +79,7 @@ def test_a_users_program_gets_one_line_of_json(run: Run, tmp_path: Path) -> None
     assert "secret lines" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -111,6 +112,7 @@ def test_what_a_person_did_themselves_is_not_told(
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_the_queue_does_not_wait_for_a_slow_program(run: Run, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     slow = f"import time; time.sleep(0.4); open({str(mark)!r}, 'w')"

@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
+import pytest
+
 from daemon import run_end
 from jobs.runs.store import Run, RunStore
 
@@ -48,6 +50,7 @@ def test_an_end_of_last_week_is_history(make_run: Callable[..., Run], store: Run
     assert told_of(store) == []
 
 
+@pytest.mark.slow
 def test_an_end_after_a_retry_is_told_again(make_run: Callable[..., Run], store: RunStore) -> None:
     run = make_run()
     run.manifest.status = "needs_attention"

@@ -43,6 +43,7 @@ def build(
     return run
 
 
+@pytest.mark.slow
 def test_every_answer_of_a_delivery_passes_the_gate_and_none_leaks(build: Build) -> None:
     stats, rows = build()
     assert stats["leakage"]["leaks"] == 0
@@ -58,6 +59,7 @@ def test_every_answer_of_a_delivery_passes_the_gate_and_none_leaks(build: Build)
     assert "low" not in {row["metadata"]["quality"] for row in rows}
 
 
+@pytest.mark.slow
 def test_advice_joins_a_delivery_only_where_the_setting_asks_for_it(build: Build) -> None:
     without, _ = build()
     stats, rows = build(include_advice=True)

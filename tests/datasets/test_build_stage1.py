@@ -30,6 +30,7 @@ def both(made: SimpleNamespace, count: int) -> tuple[list[Any], list[Any]]:
     return [made.crossvul_row(n) for n in range(count)], [made.cvefixes_row(n) for n in range(count)]
 
 
+@pytest.mark.slow
 def test_two_sources_become_three_files_and_numbers_that_agree_with_them(
     stage1: Stage1, made: SimpleNamespace
 ) -> None:
@@ -52,6 +53,7 @@ def test_two_sources_become_three_files_and_numbers_that_agree_with_them(
     assert json.loads(json.dumps(stats)) == stats
 
 
+@pytest.mark.slow
 def test_every_example_fits_and_its_answer_is_one_fence_and_no_copy(
     stage1: Stage1, made: SimpleNamespace
 ) -> None:
@@ -83,6 +85,7 @@ def test_an_example_that_cannot_fit_is_dropped_and_counted_and_never_cut(
     assert stats["total_examples"] == 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_parts(
     stage1: Stage1, made: SimpleNamespace
 ) -> None:
@@ -96,6 +99,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_parts(
     assert written[0] != written[2]
 
 
+@pytest.mark.slow
 def test_parquet_and_json_lines_give_the_same_bytes(
     stage1: Stage1, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -156,6 +160,7 @@ def test_a_change_that_both_sources_tell_of_is_there_once(stage1: Stage1, made: 
     assert stats["per_source"]["cvefixes"]["dropped"] == {"duplicate": 1}
 
 
+@pytest.mark.slow
 def test_copies_of_one_change_in_many_commits_never_stand_on_two_sides(
     stage1: Stage1, made: SimpleNamespace
 ) -> None:

@@ -37,6 +37,7 @@ def parts_of(request: Stage2Request, made: SimpleNamespace) -> dict[str, list[di
     return {part: made.read_lines(request.out / f"{part}.jsonl") for part in PARTS}
 
 
+@pytest.mark.slow
 def test_findings_become_three_files_and_numbers_that_agree_with_them(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace
 ) -> None:
@@ -56,6 +57,7 @@ def test_findings_become_three_files_and_numbers_that_agree_with_them(
     assert {row["metadata"]["source"] for row in own} == {"webauthn_security_tools"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.0, 0.15, 0.4])
 def test_replay_is_the_ratio_of_stage_2_s_own_rows_drawn_once_each_from_stage_1_s_training_part(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace, ratio: float
@@ -73,6 +75,7 @@ def test_replay_is_the_ratio_of_stage_2_s_own_rows_drawn_once_each_from_stage_1_
     )
 
 
+@pytest.mark.slow
 def test_replay_is_capped_by_what_stage_1_has_and_says_so(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -83,6 +86,7 @@ def test_replay_is_capped_by_what_stage_1_has_and_says_so(
     assert stats["replay"]["capped"]
 
 
+@pytest.mark.slow
 def test_weighting_applies_to_stage_2_too_and_never_to_the_replay(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace
 ) -> None:
@@ -93,6 +97,7 @@ def test_weighting_applies_to_stage_2_too_and_never_to_the_replay(
     assert weighting["achieved"] == pytest.approx(2.5, abs=1 / weighting["weighted_examples"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(stage2: Stage2, replay_from: Path, made: SimpleNamespace) -> None:
     written = []
     for seed in (1, 1, 2):
@@ -103,6 +108,7 @@ def test_the_same_seed_gives_the_same_bytes(stage2: Stage2, replay_from: Path, m
     assert written[0] != written[2]
 
 
+@pytest.mark.slow
 def test_upgrades_of_one_package_stay_on_one_side_whatever_the_advisory(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace
 ) -> None:
@@ -123,6 +129,7 @@ def test_upgrades_of_one_package_stay_on_one_side_whatever_the_advisory(
     assert all(len(found) == 1 for found in homes.values())
 
 
+@pytest.mark.slow
 def test_what_stage_1_trained_on_is_no_example_of_stage_2(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -134,6 +141,7 @@ def test_what_stage_1_trained_on_is_no_example_of_stage_2(
     assert stats["leakage"]["leaks"] == 0
 
 
+@pytest.mark.slow
 def test_a_finding_without_a_fix_or_a_torn_line_never_ends_the_build(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace
 ) -> None:
@@ -148,6 +156,7 @@ def test_a_finding_without_a_fix_or_a_torn_line_never_ends_the_build(
     assert stats["total_examples"] == 36
 
 
+@pytest.mark.slow
 def test_a_delivery_with_nothing_to_learn_is_refused_with_the_reasons(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace
 ) -> None:
@@ -167,6 +176,7 @@ def test_stage_1_s_data_that_is_not_there_or_broken_is_told(
             build_stage2(stage2(findings_of(made), tmp_path / name), made.silent)
 
 
+@pytest.mark.slow
 def test_findings_that_are_not_there_are_told(
     stage2: Stage2, replay_from: Path, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -176,6 +186,7 @@ def test_findings_that_are_not_there_are_told(
         )
 
 
+@pytest.mark.slow
 def test_a_request_is_the_same_after_a_trip_through_json(stage2: Stage2, replay_from: Path) -> None:
     request = stage2([], replay_from)
     assert from_json(Stage2Request, json.loads(json.dumps(to_json(request)))) == request

@@ -29,6 +29,7 @@ def request_with_cache(stage1: Stage1, made: SimpleNamespace, tmp_path: Path) ->
     return stage1([made.crossvul_row(n) for n in range(12)], [], cache=tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_the_second_build_reads_the_first_one_s(
     request_with_cache: Stage1Request, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -44,6 +45,7 @@ def test_the_second_build_reads_the_first_one_s(
     assert build_stage1(request_with_cache, made.silent)["cache"]["hit"]
 
 
+@pytest.mark.slow
 def test_a_spoilt_entry_is_built_again(request_with_cache: Stage1Request, made: SimpleNamespace) -> None:
     key = build_stage1(request_with_cache, made.silent)["cache"]["key"]
     good = content(request_with_cache.out)
@@ -60,6 +62,7 @@ def test_a_spoilt_entry_is_built_again(request_with_cache: Stage1Request, made: 
         assert build_stage1(request_with_cache, made.silent)["cache"]["hit"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -80,6 +83,7 @@ def test_every_setting_has_a_key_of_its_own(
     )
 
 
+@pytest.mark.slow
 def test_a_changed_row_tokenizer_or_line_of_code_is_no_hit(
     request_with_cache: Stage1Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,11 +102,13 @@ def test_a_changed_row_tokenizer_or_line_of_code_is_no_hit(
     assert None not in keys
 
 
+@pytest.mark.slow
 def test_the_code_version_covers_every_file_of_the_room() -> None:
     assert cache.code_version() == cache.code_version()
     assert len(cache.code_version()) == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "counts"),
     [
@@ -124,6 +130,7 @@ def test_a_changed_line_of_code_counts_where_it_decides_the_bytes(
     assert (cache.code_version(root) != before) is counts
 
 
+@pytest.mark.slow
 def test_a_hub_source_is_cached_only_where_a_commit_pins_it(request_with_cache: Stage1Request) -> None:
     commit = "d4f5c4ea65329d9ccbb8a3b3149e5d06eda5edb2"
     for revision, is_cached in ((None, False), ("main", False), (commit, True)):
@@ -133,6 +140,7 @@ def test_a_hub_source_is_cached_only_where_a_commit_pins_it(request_with_cache: 
         assert (cache.key_of(pinned) is not None) == is_cached
 
 
+@pytest.mark.slow
 def test_findings_and_stage_1_decide_stage_2_s_key(
     stage1: Stage1, stage2: Callable[..., Stage2Request], made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -148,6 +156,7 @@ def test_findings_and_stage_1_decide_stage_2_s_key(
     assert not build_stage2(fewer, made.silent)["cache"]["hit"]
 
 
+@pytest.mark.slow
 def test_only_the_newest_entries_stay(
     request_with_cache: Stage1Request, made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +180,7 @@ def test_what_killed_builds_were_keeping_goes_with_the_next_one_kept(
     assert {path.name for path in request_with_cache.cache.iterdir()} == {key, cache.LOCK}
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_another_build_that_keeps_its_own(
     request_with_cache: Stage1Request, made: SimpleNamespace
 ) -> None:

@@ -87,6 +87,7 @@ def semgrep_report(path: Path, made: SimpleNamespace, count: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_stage_1_is_built_without_a_daemon_and_its_numbers_are_the_output(
     sectune: Sectune, sources: list[str], tokenizer: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_stage_1_is_built_without_a_daemon_and_its_numbers_are_the_output(
     assert json.loads(again.out)["cache"] == {"hit": True, "key": stats["cache"]["key"]}
 
 
+@pytest.mark.slow
 def test_any_public_source_can_be_given_by_its_name(
     sectune: Sectune, sources: list[str], tokenizer: Path, tmp_path: Path
 ) -> None:
@@ -115,6 +117,7 @@ def test_any_public_source_can_be_given_by_its_name(
     assert "NAME=PLACE" in without.err
 
 
+@pytest.mark.slow
 def test_stage_2_is_built_from_reports_and_a_stage_1_folder(
     sectune: Sectune, built: Path, tokenizer: Path, tmp_path: Path, made: SimpleNamespace
 ) -> None:
@@ -137,6 +140,7 @@ def test_without_a_tokenizer_it_says_what_to_do(sectune: Sectune, sources: list[
     assert not (tmp_path / "one").exists()
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_the_child_arrives_in_its_own_words(
     sectune: Sectune, tokenizer: Path, tmp_path: Path
 ) -> None:
@@ -168,6 +172,7 @@ def test_stage_2_without_reports_or_stage_1_names_what_is_missing(
     assert "--reports PATH ... --stage1 DIR" in answer.err
 
 
+@pytest.mark.slow
 def test_show_prints_prompt_and_answer_and_filters(sectune: Sectune, built: Path) -> None:
     answer = sectune("show", built, "--part", "train", "--source", "cvefixes", "--cwe", "89", "-n", "2")
     assert answer.code == 0
@@ -180,6 +185,7 @@ def test_show_prints_prompt_and_answer_and_filters(sectune: Sectune, built: Path
     assert sectune("show", built, "--part", "exam").code == 1
 
 
+@pytest.mark.slow
 def test_stats_counts_by_part_source_cwe_language_reason_and_length(sectune: Sectune, built: Path) -> None:
     counted = json.loads(sectune("stats", built, "--json").out)
     parts = counted["parts"]
@@ -194,6 +200,7 @@ def test_stats_counts_by_part_source_cwe_language_reason_and_length(sectune: Sec
         assert words in text
 
 
+@pytest.mark.slow
 def test_a_run_s_id_is_as_good_as_a_folder(sectune: Sectune, built: Path, settings: Settings) -> None:
     run = RunStore(settings.paths.models_dir).create(
         settings, Delivery("d", ()), STEP_NAMES, lambda _folder: None
@@ -216,6 +223,7 @@ def test_a_folder_without_training_data_is_named(sectune: Sectune, tmp_path: Pat
     assert "no train.jsonl" in answer.err
 
 
+@pytest.mark.slow
 def test_the_command_s_own_process_imports_nothing_heavy() -> None:
     heavy = ("datasets", "transformers", "numpy", "pandas", "pyarrow", "tree_sitter", "detect_secrets")
     command = "daemon.cli.commands.dataset.build"

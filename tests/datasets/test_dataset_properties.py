@@ -64,6 +64,7 @@ def parts_of(folder: Path, made: SimpleNamespace) -> dict[str, list[dict[str, An
     return {part: made.read_lines(folder / f"{part}.jsonl") for part in PARTS}
 
 
+@pytest.mark.slow
 @SLOW
 @given(rows=ROWS, facts=SETTINGS)
 def test_whatever_the_rows_and_settings_nothing_leaks_all_fits_and_every_number_is_true(
@@ -102,6 +103,7 @@ def weighting(train: list[dict[str, Any]], stats: dict[str, Any], multiplier: fl
     assert stats["unweighted_train_examples"] == len(rows)
 
 
+@pytest.mark.slow
 @SLOW
 @given(ratio=st.sampled_from([0.0, 0.01, 0.15, 0.5, 1.0]), count=st.integers(1, 25), seed=st.integers(0, 5))
 def test_the_replay_is_the_ratio_of_stage_2_s_own_rows_exactly_or_all_there_is(
@@ -140,6 +142,7 @@ def test_the_replay_is_the_ratio_of_stage_2_s_own_rows_exactly_or_all_there_is(
     assert stats["leakage"]["across_stages"]["leaks"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, 31))
 def test_a_small_set_has_a_test_and_a_valid_case_from_ten_examples_on(
     count: int, made: SimpleNamespace, tokenizer: Path, tmp_path: Path

@@ -85,6 +85,7 @@ def plain_diffs() -> list[dict[str, Any]]:
 # --- the generator
 
 
+@pytest.mark.slow
 def test_the_shipped_samples_are_what_the_generator_writes(tmp_path: Path) -> None:
     written = write_samples(tmp_path)
     assert written == {"crossvul": 220, "cvefixes": 160}
@@ -93,6 +94,7 @@ def test_the_shipped_samples_are_what_the_generator_writes(tmp_path: Path) -> No
         assert (tmp_path / name / "train.jsonl").read_bytes() == shipped.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_generator_yields_the_same_rows_twice() -> None:
     assert list(crossvul_rows()) == list(crossvul_rows())
     assert list(cvefixes_rows()) == list(cvefixes_rows())

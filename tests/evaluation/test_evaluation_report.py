@@ -173,6 +173,7 @@ def test_answers_of_another_test_part_are_a_mistake(
     assert not (tmp_path / "evaluation_results.json").exists()
 
 
+@pytest.mark.slow
 def test_these_rooms_bring_no_heavy_library_into_the_daemon() -> None:
     rooms = "jobs.registry.catalogue, jobs.registry.entry, jobs.evaluation.report, jobs.publishing.upload"
     heavy = "{'mlx', 'mlx_lm', 'transformers', 'datasets', 'pandas', 'numpy', 'pyarrow', 'huggingface_hub'}"

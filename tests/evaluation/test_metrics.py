@@ -78,6 +78,7 @@ def test_prose_around_the_code_and_newlines_after_it_do_not_count() -> None:
     assert not exact_match("```py\nx = 1 \n```", "```py\nx = 1\n```")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "one", "other"),
     [

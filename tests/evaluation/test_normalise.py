@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.evaluation.code_readers import LANGUAGES, Span, find_here_documents, read_with_lexer
@@ -57,7 +57,6 @@ def test_the_four_pairs_that_patterns_alone_took_for_equal(language: str, one: s
 
 
 @given(nasty, st.sampled_from(sorted(LANGUAGES)))
-@settings(max_examples=600, deadline=None)
 def test_any_text_in_any_language_is_read_without_an_error(code: str, language: str) -> None:
     once = normalise(code, language)
     assert set(once) <= {*code, "\n", " "}
@@ -68,6 +67,7 @@ def test_a_language_that_is_not_known_keeps_every_sign(code: str, language: str 
     assert "".join(normalise(code, language).split()) == "".join(code.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_a_program_without_its_comments_has_the_same_syntax_tree(path: Path) -> None:
     code = path.read_text(encoding="utf-8")

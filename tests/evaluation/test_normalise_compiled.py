@@ -110,11 +110,13 @@ EQUAL = [
 # fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "one", "other"), DIFFERENT)
 def test_what_changes_the_program_counts(language: str, one: str, other: str) -> None:
     assert normalise(one, language) != normalise(other, language)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "one", "other"), EQUAL)
 def test_comments_and_white_space_do_not_count(language: str, one: str, other: str) -> None:
     assert one != other

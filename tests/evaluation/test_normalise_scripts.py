@@ -142,6 +142,7 @@ EQUAL = [
 # fmt: on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "one", "other"), DIFFERENT)
 def test_what_changes_the_program_counts(language: str, one: str, other: str) -> None:
     assert normalise(one, language) != normalise(other, language)

@@ -18,6 +18,7 @@ def harness() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_four_hundred_mutants_raise_nothing(harness: ModuleType, tmp_path: Path) -> None:
     problems, verdicts = harness.fuzz(harness.own_reports(), range(400), tmp_path)
     assert problems == []

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.findings.merge.merge import merge
@@ -137,8 +138,8 @@ _findings = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_findings, max_size=12), st.randoms())
-@settings(max_examples=150, deadline=None)
 def test_merging_forgets_no_occurrence_and_heeds_no_order(
     findings: list[Finding], chance: random.Random
 ) -> None:

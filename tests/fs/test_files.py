@@ -85,6 +85,7 @@ def test_a_crash_at_any_call_leaves_the_old_content_or_the_new(
     assert seen == {(True, True), (True, False), (False, False)}
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(), st.none() | st.integers() | st.text()), max_size=8))
 def test_rows_are_read_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[object]
@@ -237,6 +238,7 @@ def test_a_lock_is_free_once_its_holder_was_killed(tmp_path: Path) -> None:
         assert files.lock_holder(path) == "me"
 
 
+@pytest.mark.slow
 def test_looking_at_a_lock_never_makes_taking_it_fail(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     done = threading.Event()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+import pytest
+
 from jobs import errors
 from jobs.errors import ChildFailed, JobError, OperatorError, error_class
 
@@ -17,6 +19,7 @@ def test_every_class_has_a_kind_of_its_own_by_which_it_is_found() -> None:
     assert [error_class(each.kind) for each in CLASSES] == CLASSES
 
 
+@pytest.mark.slow
 def test_a_new_class_is_found_without_a_list() -> None:
     class PrinterOnFire(OperatorError):
         kind = "printer_on_fire"

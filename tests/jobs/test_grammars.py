@@ -50,6 +50,7 @@ def test_every_grammar_that_is_installed_is_in_the_table() -> None:
     assert {grammar.package for grammar in GRAMMARS.values()} == installed
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_before_a_text_is_parsed() -> None:
     code = """
 import sys

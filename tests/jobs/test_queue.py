@@ -82,6 +82,7 @@ def test_a_message_survives_closing_and_reaches_another_process_own_task(tmp_pat
     second.close()
 
 
+@pytest.mark.slow
 def test_a_consumer_takes_a_message_within_a_second_and_stops_when_told(tmp_path: Path) -> None:
     done: list[tuple[str, str]] = []
     came = threading.Event()

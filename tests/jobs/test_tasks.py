@@ -26,6 +26,7 @@ def idle_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(step_table.STEPS, name, replace(row, do=nothing))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("idle_steps")
 def test_enqueueing_alone_brings_a_run_to_its_end(
     store: RunStore, host: Host, make_run: Callable[..., Run]

@@ -32,6 +32,7 @@ def agent(machine: Machine) -> LaunchAgent:
     return agent_of(machine)
 
 
+@pytest.mark.slow
 def test_an_installation_enables_loads_and_waits_for_our_own_answer(
     machine: Machine, agent: LaunchAgent
 ) -> None:
@@ -50,6 +51,7 @@ def test_an_installation_enables_loads_and_waits_for_our_own_answer(
     assert list(agent.file.parent.iterdir()) == [agent.file]
 
 
+@pytest.mark.slow
 def test_a_running_agent_is_booted_out_and_is_gone_before_the_new_one_is_loaded(
     machine: Machine, agent: LaunchAgent
 ) -> None:
@@ -61,12 +63,14 @@ def test_a_running_agent_is_booted_out_and_is_gone_before_the_new_one_is_loaded(
     assert machine.get("pid") == 4242
 
 
+@pytest.mark.slow
 def test_error_5_is_tried_again_until_it_passes(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(answers={"bootstrap": [5, 5]})
     agent.install()
     assert machine.calls.count("launchctl bootstrap") == 3
 
 
+@pytest.mark.slow
 def test_error_5_for_ever_is_told_with_a_remedy(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(answers={"bootstrap": [5] * 9}, said={"bootstrap": "Input/output error"})
     with pytest.raises(ServiceError, match="error 5: Input/output error") as caught:
@@ -75,12 +79,14 @@ def test_error_5_for_ever_is_told_with_a_remedy(machine: Machine, agent: LaunchA
     assert machine.calls.count("launchctl bootstrap") == 3
 
 
+@pytest.mark.slow
 def test_a_disabled_agent_is_enabled_first(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(disabled=True)
     agent.install()
     assert not agent.state().disabled
 
 
+@pytest.mark.slow
 def test_119_against_our_enabling_names_the_place_to_allow_it(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(answers={"bootstrap": [119] * 9})
     with pytest.raises(ServiceError) as caught:
@@ -97,12 +103,14 @@ def test_a_session_without_a_screen_is_told_at_once(machine: Machine, agent: Lau
     assert machine.calls.count("launchctl bootstrap") == 1
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_not_run_by_itself_is_kicked(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(starts=False)
     agent.install()
     assert "launchctl kickstart" in machine.calls
 
 
+@pytest.mark.slow
 def test_an_agent_that_ends_at_once_is_no_success(machine: Machine, agent: LaunchAgent) -> None:
     machine.set(starts=False, kicks=False)
     with pytest.raises(ServiceError, match="last exit 78: EX_CONFIG, but nobody answers") as caught:
@@ -110,6 +118,7 @@ def test_an_agent_that_ends_at_once_is_no_success(machine: Machine, agent: Launc
     assert "boot.log" in caught.value.remedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["pid 4242 sectune 0.0.9", "pid 4 sectune 0.1.0"])
 def test_another_version_or_another_process_is_not_our_health(
     machine: Machine, agent: LaunchAgent, answer: str
@@ -126,6 +135,7 @@ def test_another_version_or_another_process_is_not_our_health(
         agent.install()
 
 
+@pytest.mark.slow
 def test_a_daemon_in_a_terminal_is_named_before_anything_is_written(
     machine: Machine, agent: LaunchAgent
 ) -> None:
@@ -135,6 +145,7 @@ def test_a_daemon_in_a_terminal_is_named_before_anything_is_written(
     assert not agent.file.exists()
 
 
+@pytest.mark.slow
 def test_an_agent_that_never_drains_is_an_error_and_nothing_is_loaded_over_it(machine: Machine) -> None:
     machine.set(loaded=True, pid=7, drain=100_000)
     with pytest.raises(ServiceError, match=r"still drains after 0.2 s \(pid 7\)"):
@@ -142,6 +153,7 @@ def test_an_agent_that_never_drains_is_an_error_and_nothing_is_loaded_over_it(ma
     assert "launchctl bootstrap" not in machine.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["enable", "print", "bootstrap"])
 def test_a_launchctl_that_hangs_is_ended_and_named(machine: Machine, verb: str) -> None:
     machine.set(hang=[verb])
@@ -151,6 +163,7 @@ def test_a_launchctl_that_hangs_is_ended_and_named(machine: Machine, verb: str) 
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.slow
 def test_a_bootout_that_hangs_does_not_matter_once_the_agent_is_gone(machine: Machine) -> None:
     machine.set(loaded=True, pid=7, hang=["bootout"])
     agent_of(machine, call=0.5).stop()
@@ -164,6 +177,7 @@ def test_root_is_refused_before_launchctl_is_asked_anything(machine: Machine, ve
     assert machine.calls == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [3, 5, 36, 113])
 def test_a_bootout_that_answers_oddly_is_judged_by_what_is_there_afterwards(
     machine: Machine, agent: LaunchAgent, code: int
@@ -173,6 +187,7 @@ def test_a_bootout_that_answers_oddly_is_judged_by_what_is_there_afterwards(
     assert machine.said == ["the agent is stopped"]
 
 
+@pytest.mark.slow
 def test_a_former_list_is_kept_when_it_differs_and_only_then(machine: Machine, agent: LaunchAgent) -> None:
     agent.file.parent.mkdir()
     agent.file.write_bytes(b"former")
@@ -182,6 +197,7 @@ def test_a_former_list_is_kept_when_it_differs_and_only_then(machine: Machine, a
     assert backup.read_bytes() == b"former"
 
 
+@pytest.mark.slow
 def test_uninstalling_stops_removes_and_ends_a_surviving_trainer(
     machine: Machine, agent: LaunchAgent
 ) -> None:
@@ -195,6 +211,7 @@ def test_uninstalling_stops_removes_and_ends_a_surviving_trainer(
     agent.uninstall()  # twice does no harm
 
 
+@pytest.mark.slow
 def test_stop_and_start_and_restart_bring_back_the_same_agent(machine: Machine, agent: LaunchAgent) -> None:
     agent.install()
     agent.stop()
@@ -206,6 +223,7 @@ def test_stop_and_start_and_restart_bring_back_the_same_agent(machine: Machine, 
     assert agent.state().words == "running, pid 4242"
 
 
+@pytest.mark.slow
 def test_starting_a_running_agent_changes_nothing(machine: Machine, agent: LaunchAgent) -> None:
     agent.install()
     before = len(machine.calls)

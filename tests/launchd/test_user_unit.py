@@ -26,6 +26,7 @@ def unit(machine: Machine) -> UserUnit:
     return UserUnit(machine.manager(), 1000, machine.home / "systemd" / "user")
 
 
+@pytest.mark.slow
 def test_an_installation_enables_starts_and_waits_for_our_own_answer(
     machine: Machine, unit: UserUnit
 ) -> None:
@@ -71,6 +72,7 @@ def test_percent_signs_and_quotes_arrive_as_they_are_and_line_breaks_are_refused
         UserUnit(ServiceManager(replace(odd, environment={"A": "1\n2"})), 1000, machine.home).content()
 
 
+@pytest.mark.slow
 def test_who_ends_at_logout_is_told_about_lingering(machine: Machine, unit: UserUnit) -> None:
     machine.set(linger="no")
     unit.install()
@@ -85,6 +87,7 @@ def test_a_missing_session_is_explained(machine: Machine, unit: UserUnit) -> Non
     assert "sectune run" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_a_unit_that_drains_slowly_is_waited_for(machine: Machine, unit: UserUnit) -> None:
     unit.install()
     machine.set(drain=5)
@@ -92,12 +95,14 @@ def test_a_unit_that_drains_slowly_is_waited_for(machine: Machine, unit: UserUni
     assert unit.state().words == "stopped"
 
 
+@pytest.mark.slow
 def test_a_unit_that_fails_is_told_with_its_exit_code(machine: Machine, unit: UserUnit) -> None:
     machine.set(starts=False, failed=True)
     with pytest.raises(ServiceError, match=r"last exit 2 \(exit-code\), but nobody answers"):
         unit.install()
 
 
+@pytest.mark.slow
 def test_stop_start_restart_uninstall(machine: Machine, unit: UserUnit) -> None:
     unit.install()
     unit.stop()
@@ -120,6 +125,7 @@ def test_root_is_refused(machine: Machine, verb: str) -> None:
     assert machine.calls == []
 
 
+@pytest.mark.slow
 def test_a_hanging_systemctl_is_ended(machine: Machine, unit: UserUnit) -> None:
     machine.set(hang=["show"])
     manager = ServiceManager(unit.manager.daemon, replace(unit.manager.timeouts, call=0.5))
@@ -127,6 +133,7 @@ def test_a_hanging_systemctl_is_ended(machine: Machine, unit: UserUnit) -> None:
         UserUnit(manager, 1000, unit.file.parent).stop()
 
 
+@pytest.mark.slow
 def test_without_loginctl_an_installation_succeeds_all_the_same(
     machine: Machine, unit: UserUnit, without: Callable[[Machine, str], None]
 ) -> None:

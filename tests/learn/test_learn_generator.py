@@ -95,6 +95,7 @@ def test_the_same_seed_gives_the_same_reports_and_another_seed_others() -> None:
     assert reports(8, 1) != reports(8, 2)
 
 
+@pytest.mark.slow
 def test_another_process_makes_the_same_data() -> None:
     script = (
         "import json; from benchmarks.learn import pretraining_corpus, public_rows, reports, wording;"
@@ -119,6 +120,7 @@ def test_more_rows_change_no_row_before_them() -> None:
     assert list(crossvul_rows(9, 1))[:5] == list(crossvul_rows(5, 1))
 
 
+@pytest.mark.slow
 def test_rows_have_the_true_columns() -> None:
     assert all(list(row) == list(next(demo_crossvul())) for row in crossvul_rows(5, 1))
     assert all(tuple(row) == COLUMNS for row in cvefixes_rows(5, 1))
@@ -139,12 +141,14 @@ def test_a_fixed_version_is_above_the_installed_one(seed: int) -> None:
     assert names.above(installed) > installed
 
 
+@pytest.mark.slow
 def test_every_row_becomes_an_example_of_stage_1(built: Any) -> None:
     _, first, _ = built
     assert first["total_examples"] == 2 * ROWS
     assert first["dropped"] == {}
 
 
+@pytest.mark.slow
 def test_every_report_is_parsed_and_every_finding_has_a_fix_that_is_learned(
     tmp_path: Path, built: Any
 ) -> None:
@@ -201,6 +205,7 @@ def test_what_the_base_model_learns_from_asks_nothing_that_the_stages_ask(built:
         }
 
 
+@pytest.mark.slow
 def test_the_tokenizer_learns_from_no_package_of_the_reports() -> None:
     told = {each.package for each in advisories(900, SEED)}
     texts = [row["messages"][1]["content"] for row in wording_rows(1500, WORDING_SEED, told)]

@@ -57,6 +57,7 @@ def test_a_models_figures_are_printed_and_kept_with_every_case(
     assert (code, "model" in out, "seed" in err) == (0, True, False)
 
 
+@pytest.mark.slow
 def test_a_busy_device_is_said_and_nothing_is_started(
     evaluate: Call, state: Path, tiny_model: Path, data: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_what_is_no_run_no_model_and_no_folder_exits_4(evaluate: Call, data: Pat
     assert "no run, no certified model and no folder" in err
 
 
+@pytest.mark.slow
 def test_a_file_without_examples_is_refused(evaluate: Call, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     code, _, err = evaluate(tiny_model, "--data", tmp_path / "empty.jsonl")

@@ -71,6 +71,7 @@ def test_the_steps_are_those_of_the_house_in_their_order() -> None:
     assert " ".join(STEP_NAMES) == expected
 
 
+@pytest.mark.slow
 def test_every_advance_does_one_step_and_the_last_completes_the_run(
     run: Run, host: Host, steps: Steps
 ) -> None:
@@ -173,6 +174,7 @@ def test_two_failures_are_forgiven_and_the_third_attempt_succeeds(run: Run, host
     assert (step.status, step.attempts, step.failures, step.error) == ("succeeded", 3, 0, None)
 
 
+@pytest.mark.slow
 def test_a_daemons_death_is_no_failure_however_often_it_happens(run: Run, host: Host, steps: Steps) -> None:
     class Killed(BaseException):
         pass
@@ -301,6 +303,7 @@ def test_only_what_failed_can_be_retried(run: Run, host: Host, steps: Steps) -> 
         steering.retry(run)
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_last_step_and_its_end_is_completed(
     run: Run, host: Host, steps: Steps
 ) -> None:
@@ -320,6 +323,7 @@ def test_what_happened_is_in_the_events(run: Run, host: Host, steps: Steps) -> N
     assert events == ["step_started", "step_failed", "step_started", "step_succeeded"]
 
 
+@pytest.mark.slow
 def test_a_childs_report_becomes_the_manifests_progress(
     run: Run, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

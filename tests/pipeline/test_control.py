@@ -112,6 +112,7 @@ def count(run: Run) -> int:
     return int((run.folder.work("parse") / "checkpoint").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("request_", "status"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_request_ends_the_child_first_and_is_then_on_record(
     run: Run, host: Host, request_: control.Request, status: str
@@ -128,6 +129,7 @@ def test_a_request_ends_the_child_first_and_is_then_on_record(
     assert drive(run, host) is Outcome.ENDED  # a stray message changes nothing
 
 
+@pytest.mark.slow
 def test_a_paused_run_goes_on_where_its_child_was(run: Run, host: Host, gate: Path) -> None:
     driver = Driver(run, host)
     until(lambda: count(run) > 5)
@@ -151,6 +153,7 @@ def outlive_the_daemon(run: Run, host: Host) -> None:
     assert life.living(run.folder.work("parse")) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_child_that_was_adopted_is_ended_as_well(run: Run, host: Host) -> None:
     outlive_the_daemon(run, host)
@@ -163,6 +166,7 @@ def test_a_child_that_was_adopted_is_ended_as_well(run: Run, host: Host) -> None
     assert run.manifest.status == "cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_next_daemon_ends_a_living_child_of_a_run_that_is_to_be_cancelled(run: Run, host: Host) -> None:
     outlive_the_daemon(run, host)
@@ -172,6 +176,7 @@ def test_the_next_daemon_ends_a_living_child_of_a_run_that_is_to_be_cancelled(ru
     assert life.living(run.folder.work("parse")) is None
 
 
+@pytest.mark.slow
 def test_a_child_that_does_not_listen_is_killed(
     run: Run, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +189,7 @@ def test_a_child_that_does_not_listen_is_killed(
     assert life.living(run.folder.work("parse")) is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, host: Host, tmp_path: Path) -> None:
     (tmp_path / "stubborn").touch()
@@ -193,6 +199,7 @@ def test_a_stubborn_child_of_another_daemon_is_killed_as_well(run: Run, host: Ho
     assert not parent.end(run.folder.work("parse"))
 
 
+@pytest.mark.slow
 def test_a_run_waits_with_the_reason_while_the_device_is_held_and_goes_on_afterwards(
     run: Run, host: Host, gate: Path, store: RunStore
 ) -> None:
@@ -282,6 +289,7 @@ def test_a_cancelled_run_can_be_taken_up_again_and_only_a_paused_one_resumed(run
     assert run.manifest.status == "queued"
 
 
+@pytest.mark.slow
 def test_the_end_of_a_run_is_told_once(run: Run, host: Host, store: RunStore, gate: Path) -> None:
     gate.touch()
     told: list[str] = []
@@ -295,6 +303,7 @@ def test_the_end_of_a_run_is_told_once(run: Run, host: Host, store: RunStore, ga
     assert told == ["completed"]
 
 
+@pytest.mark.slow
 def test_a_child_dies_of_the_signal_that_asks_it_to_end(run: Run, host: Host) -> None:
     driver = Driver(run, host)
     pid = life.living(run.folder.work("parse"))

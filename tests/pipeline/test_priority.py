@@ -60,6 +60,7 @@ def device_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+@pytest.mark.slow
 def test_of_three_waiting_runs_the_urgent_one_goes_first(
     store: RunStore, host: Host, prioritised: Callable[..., Run], device_steps: list[str]
 ) -> None:

@@ -88,6 +88,7 @@ def at_the_gate(run: Run) -> bool:
     return (run.manifest.progress.iteration or 0) >= 10
 
 
+@pytest.mark.slow
 def test_a_job_goes_through_with_all_that_is_recorded_of_it(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_job_goes_through_with_all_that_is_recorded_of_it(
     assert Handle.load(run.folder.work("train_1")).provider == "elsewhere"  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_done_job_is_not_done_again(run_with: Callable[..., Run], host: Host, elsewhere: Any) -> None:
     run = run_with(host)
     advance(run, host)
@@ -123,6 +125,7 @@ def test_a_done_job_is_not_done_again(run_with: Callable[..., Run], host: Host, 
     assert elsewhere.executions(run.folder.work("train_1")) == 1
 
 
+@pytest.mark.slow
 def test_a_failed_job_ends_in_its_own_words_with_the_setting_at_fault(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -143,6 +146,7 @@ def test_a_failed_job_ends_in_its_own_words_with_the_setting_at_fault(
     assert error.iteration == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "kind", "outcome"),
     [("network", "network", Outcome.WAITING), ("quota_exceeded", "bug", Outcome.NEXT)],
@@ -166,6 +170,7 @@ def test_a_failure_is_tried_again_where_that_may_help(
         assert run.manifest.waiting_for == WaitingForNetwork("train_1", "No luck.")
 
 
+@pytest.mark.slow
 def test_a_paused_job_is_cancelled_and_goes_on_where_it_was(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -186,6 +191,7 @@ def test_a_paused_job_is_cancelled_and_goes_on_where_it_was(
     assert elsewhere.executions(work) == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_a_stopped_daemon_left_is_found_and_also_ended_by_somebody_else(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -208,6 +214,7 @@ def test_a_job_that_a_stopped_daemon_left_is_found_and_also_ended_by_somebody_el
     assert elsewhere.status(Handle.load(work)).status == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_job_whose_machine_goes_away_is_a_failure_and_the_next_attempt_goes_on_with_it(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -226,6 +233,7 @@ def test_a_job_whose_machine_goes_away_is_a_failure_and_the_next_attempt_goes_on
     assert run.manifest.stage1.training_params["measured"]["began_at"] == 10
 
 
+@pytest.mark.slow
 def test_only_a_job_on_this_machines_device_waits_for_power_and_for_the_device(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -242,6 +250,7 @@ def test_only_a_job_on_this_machines_device_waits_for_power_and_for_the_device(
     assert advance(run, host) is Outcome.NEXT
 
 
+@pytest.mark.slow
 def test_a_job_on_the_device_ends_when_the_power_goes(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -256,6 +265,7 @@ def test_a_job_on_the_device_ends_when_the_power_goes(
     assert elsewhere.status(Handle.load(run.folder.work("train_1"))).status == "cancelled"
 
 
+@pytest.mark.slow
 def test_what_the_provider_refuses_or_did_not_honour_ends_the_step(
     run_with: Callable[..., Run], host: Host, elsewhere: Any
 ) -> None:
@@ -284,6 +294,7 @@ def test_a_provider_that_nobody_knows_is_named_with_those_there_are(
     assert "There is: mlx, elsewhere." in error.remedy
 
 
+@pytest.mark.slow
 def test_stage_1_is_used_again_only_where_the_provider_says_it_would_come_out_the_same(
     run_with: Callable[..., Run], host: Host, store: RunStore, elsewhere: Any
 ) -> None:
@@ -301,6 +312,7 @@ def test_stage_1_is_used_again_only_where_the_provider_says_it_would_come_out_th
     assert len(elsewhere.processes) == 2
 
 
+@pytest.mark.slow
 def test_a_job_of_another_provider_is_ended_before_the_new_one_begins(
     run_with: Callable[..., Run], host: Host, elsewhere: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

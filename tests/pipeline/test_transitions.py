@@ -199,6 +199,7 @@ def _own(part: ast.Attribute) -> bool:
     return isinstance(part.value, ast.Name) and part.value.id == "self"
 
 
+@pytest.mark.slow
 def test_transitions_are_the_only_writer_of_states() -> None:
     assert list(_writers()) == []
 
@@ -217,6 +218,7 @@ def _decisions(store: RunStore, runs: dict[str, Run]) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 def test_rewording_every_reason_changes_no_scheduling_decision(
     store: RunStore, make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, host: Host
 ) -> None:

@@ -83,6 +83,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]
     return {name: (seen[at], seen[at + 1]) for at, name in enumerate(names)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES_NOTHING)
 def test_an_edit_elsewhere_makes_nobody_train_stage_1_again(
     keys: dict[str, tuple[str, str]], name: str
@@ -91,6 +92,7 @@ def test_an_edit_elsewhere_makes_nobody_train_stage_1_again(
     assert before == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES_THE_ADAPTER)
 def test_an_edit_of_what_trains_gives_another_key(keys: dict[str, tuple[str, str]], name: str) -> None:
     before, after = keys[name]

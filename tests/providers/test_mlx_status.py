@@ -79,6 +79,7 @@ def test_a_job_that_nobody_works_on_says_why(work: Path) -> None:
     assert never.message == "Its folder does not hold its request. Start it again."
 
 
+@pytest.mark.slow
 def test_the_newest_numbers_are_those_of_the_last_reports_however_many_there_are(work: Path) -> None:
     rows = [{"iteration": n, "iterations": 50_000, "train_loss": 1.0 / (n + 1)} for n in range(50_000)]
     lines(work / "progress.jsonl", {"valid_loss": 9.0}, *rows, {"valid_loss": 2.0}, {"iteration": 50_000})

@@ -32,6 +32,7 @@ def test_the_name_of_the_design_page_is_built_from_its_parts() -> None:
     assert str(name) == EXAMPLE
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         ModelName,

@@ -32,6 +32,7 @@ def test_the_shipped_schema_is_the_generated_one(shipped: dict[str, Any]) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_fresh_manifest_is_valid_and_a_changed_one_is_not(
     shipped: dict[str, Any], make_run: Callable[..., Run]
 ) -> None:

@@ -57,6 +57,7 @@ def test_runs_of_one_second_get_ids_of_their_own(make_run: MakeRun) -> None:
     assert all(re.fullmatch(r"webauthn-security-sequential-\d{8}_\d{6}(-\d+)?", run_id) for run_id in ids)
 
 
+@pytest.mark.slow
 def test_runs_of_eight_threads_get_ids_of_their_own_and_are_whole(store: RunStore, make_run: MakeRun) -> None:
     made: list[Run] = []
 

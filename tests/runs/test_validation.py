@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.runs.validation import (
@@ -138,7 +138,6 @@ def test_a_weight_file_with_more_than_it_promises_is_found(full_model: Fill, tmp
     assert "where its header promises" in failures(check_full_model(tmp_path))
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=64),
     st.sampled_from([b"", b"\x02\0\0\0\0\0\0\0{}", b'\x1f\0\0\0\0\0\0\0{"a":{"data_offsets":[1]}}     ']),

@@ -57,6 +57,7 @@ def loaded_by(*words: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "modules"),
     [

@@ -46,6 +46,7 @@ def test_a_run_that_nobody_drives_obeys_at_once(
     assert not run.folder.control.exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_driven_is_asked_and_its_driver_obeys(
     sectune: Sectune, make_run: Callable[..., Run], host: Host
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_run_that_is_driven_is_asked_and_its_driver_obeys(
     assert run.manifest.status == "paused"
 
 
+@pytest.mark.slow
 def test_a_request_can_be_taken_back_before_it_is_obeyed(
     sectune: Sectune, make_run: Callable[..., Run]
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_paused_run_is_resumed_and_enqueued(
     assert json.loads(sectune("queue", "--json")[1])["messages"] == [run.run_id]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "status"),
     [("pause", "completed"), ("pause", "needs_attention"), ("cancel", "completed"), ("resume", "failed")],
@@ -127,6 +130,7 @@ def test_a_retry_from_a_step_goes_on_with_it(
     assert sectune("runs", "retry", run.run_id, "--from", "bake")[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code"),
     [("completed", 0), ("failed", 1), ("cancelled", 1), ("needs_attention", 5), ("paused", 5)],
@@ -180,6 +184,7 @@ def test_a_priority_that_is_none_is_refused(
     assert store.open(run.run_id).manifest.priority == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_driven_gets_its_priority_from_its_driver(
     sectune: Sectune, make_run: Callable[..., Run]
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_run_whose_manifest_is_broken_is_named_and_hides_no_other(
     assert bad.run_id in answer.err
 
 
+@pytest.mark.slow
 def test_the_log_of_a_run_is_readable_or_json_and_ends_with_its_verdict(
     sectune: Sectune, failed_run: Run, settings: Settings
 ) -> None:

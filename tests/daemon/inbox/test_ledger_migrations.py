@@ -235,6 +235,7 @@ def test_a_newer_ledger_is_refused_by_name_and_left_as_it_is(
     assert newer.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("inbox",)], ids=" ".join)
 def test_commands_say_that_the_ledger_is_newer_and_print_no_traceback(
     newer: Path, settings: Settings, words: tuple[str, ...]

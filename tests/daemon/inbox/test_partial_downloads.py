@@ -183,6 +183,7 @@ def one_run_with(scene: Scene, content: bytes) -> bool:
     return file.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.__name__)
 def test_only_the_finished_download_is_read_and_only_once(
     scene: Scene, sequence: Callable[[Scene], None], enqueued: list[str]
@@ -207,6 +208,7 @@ def zipped(text: bytes) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "zip"])
 def test_a_download_that_stalls_without_a_mark_is_told_from_a_report_by_its_format(
     scene: Scene, enqueued: list[str], form: str
@@ -226,6 +228,7 @@ def test_a_download_that_stalls_without_a_mark_is_told_from_a_report_by_its_form
     assert one_run_with(scene, scene.whole)
 
 
+@pytest.mark.slow
 def test_an_empty_file_waits_for_its_content_and_holds_up_no_delivery(
     scene: Scene, good: Good, enqueued: list[str]
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_settled_file_is_received_exactly_once(
     assert sorted(received) == ["a.json", "page.html"]
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_is_tried_at_each_scan_and_holds_up_no_delivery(
     watcher: Watcher, inbox: Path, good: Good, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +191,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_what_lay_in_the_inbox_before_the_start_is_found(
     live: Watcher, inbox: Path, good: Good, dependencies: IntakeDependencies
 ) -> None:
@@ -198,6 +200,7 @@ def test_what_lay_in_the_inbox_before_the_start_is_found(
     assert eventually(lambda: len(dependencies.store.list()[0]) == 1)
 
 
+@pytest.mark.slow
 def test_an_event_brings_a_file_in_long_before_the_next_scan(
     live: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
@@ -208,6 +211,7 @@ def test_an_event_brings_a_file_in_long_before_the_next_scan(
     assert eventually(lambda: len(enqueued) == 1)
 
 
+@pytest.mark.slow
 def test_an_inbox_that_is_deleted_and_recreated_is_watched_again(
     live: Watcher, inbox: Path, good: Good, enqueued: list[str]
 ) -> None:
@@ -220,6 +224,7 @@ def test_an_inbox_that_is_deleted_and_recreated_is_watched_again(
     assert eventually(lambda: len(enqueued) == 1)
 
 
+@pytest.mark.slow
 def test_without_events_the_scans_alone_go_on(
     live: Watcher, inbox: Path, good: Good, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +242,7 @@ def test_without_events_the_scans_alone_go_on(
     assert eventually(lambda: len(enqueued) == 1)
 
 
+@pytest.mark.slow
 def test_the_inbox_is_scanned_at_once_after_the_machine_slept(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,12 +12,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jobs.queue import Queue
 
 PATIENCE = 60.0
 Eventually = Callable[[Callable[[], bool]], None]
 
 
+@pytest.mark.slow
 def test_a_message_is_seen_by_every_machine_and_is_json_without_code(address: Any) -> None:
     here, there = (Queue(Path(os.devnull), settings=address.settings) for _ in range(2))
     assert here.enqueue("run-1")
@@ -46,6 +49,7 @@ Queue(Path(os.devnull), driven, load().settings.queue).consumer(2).run()
 """
 
 
+@pytest.mark.slow
 def test_each_message_is_driven_by_one_of_two_machines_once(
     address: Any, tmp_path: Path, eventually: Eventually
 ) -> None:

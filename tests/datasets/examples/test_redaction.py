@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.datasets.build import build_stage1
@@ -112,14 +112,12 @@ FRAGMENTS = st.sampled_from(
 TEXTS = st.lists(st.one_of(FRAGMENTS, st.text(max_size=8)), max_size=12).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
 @given(prompt=TEXTS, answer=TEXTS, language=st.sampled_from([None, "python", "yaml"]))
 def test_redaction_is_idempotent(prompt: str, answer: str, language: str | None) -> None:
     once, _ = redact([prompt, answer], language)
     assert redact(once, language) == (once, {})
 
 
-@settings(max_examples=100, deadline=None)
 @given(before=TEXTS, after=TEXTS, number=st.integers(0, 3))
 def test_no_vendor_token_survives_among_anything(before: str, after: str, number: int) -> None:
     text, secret, _ = SECRETS[number]
@@ -142,6 +140,7 @@ def test_an_example_without_secrets_is_the_very_same_object() -> None:
     assert Redactor().clean(example) is example
 
 
+@pytest.mark.slow
 def test_a_build_writes_no_secret_counts_them_and_asks_no_network(
     stage1: Callable[..., Stage1Request], made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def test_each_kind_makes_something_of_a_usual_prompt(kind: str) -> None:
     assert "CWE-79" in copy.prompt
 
 
+@pytest.mark.slow
 def test_copies_stand_in_train_only_each_beside_its_origin_and_are_counted(
     stage1: Stage1, made: SimpleNamespace
 ) -> None:
@@ -71,6 +72,7 @@ def test_copies_stand_in_train_only_each_beside_its_origin_and_are_counted(
     assert all(counter.total(row["messages"]) <= request.max_seq_length for row in copies)
 
 
+@pytest.mark.slow
 def test_a_copy_that_does_not_fit_is_not_made(stage1: Stage1, made: SimpleNamespace) -> None:
     plain = stage1([made.crossvul_row(n) for n in range(12)], [])
     longest = build_stage1(plain, made.silent)["token_lengths"]["max"]

@@ -23,6 +23,7 @@ def first(stage1: Stage1, made: SimpleNamespace) -> Stage1Request:
     return request
 
 
+@pytest.mark.slow
 def test_the_check_runs_on_every_stage_2_build_and_is_recorded(
     first: Stage1Request, stage2: Stage2, made: SimpleNamespace
 ) -> None:
@@ -32,6 +33,7 @@ def test_the_check_runs_on_every_stage_2_build_and_is_recorded(
     assert across["checked"] == ["prompt", "vulnerable_code", "answer", "near_duplicate"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["train", "valid", "test"])
 def test_what_stage_1_has_in_any_part_is_no_example_of_stage_2(
     first: Stage1Request, stage2: Stage2, made: SimpleNamespace, part: str, tmp_path: Path
@@ -53,6 +55,7 @@ def test_what_stage_1_has_in_any_part_is_no_example_of_stage_2(
     assert stats["leakage"]["across_stages"]["leaks"] == 0
 
 
+@pytest.mark.slow
 def test_a_leak_in_either_direction_is_found(
     first: Stage1Request, stage2: Stage2, made: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -72,6 +75,7 @@ def test_a_leak_in_either_direction_is_found(
         target.write_bytes(kept)
 
 
+@pytest.mark.slow
 def test_replay_draws_from_the_training_part_alone_and_never_a_copy_in_other_words(
     stage1: Stage1, stage2: Stage2, made: SimpleNamespace
 ) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.datasets.pool.near_duplicates import ALIKE, NearIndex, likeness, sketch
@@ -49,7 +50,7 @@ def test_code_too_short_to_judge_has_no_sketch() -> None:
     assert sketch("return x") is None
 
 
-@settings(deadline=None)  # others load the machine
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([CODE[:at] for at in range(300, 1000, 37)]), min_size=1, max_size=12))
 def test_being_alike_does_not_depend_on_who_came_first(codes: list[str]) -> None:
     drawn = [one for one in map(sketch, codes) if one is not None]
@@ -63,6 +64,7 @@ def test_being_alike_does_not_depend_on_who_came_first(codes: list[str]) -> None
         assert found[first][second] == found[second][first] == is_alike
 
 
+@pytest.mark.slow
 def test_the_index_finds_the_same_as_comparing_with_each_wherever_the_two_differ() -> None:
     import random
 

@@ -102,6 +102,7 @@ def test_a_group_with_a_definition_survives_json() -> None:
     assert ChangeGroup.from_json(group.to_json()) == group
 
 
+@pytest.mark.slow
 def test_a_build_shows_the_whole_function_where_it_fits_and_fewer_lines_where_not(
     stage1: Callable[..., Stage1Request], made: SimpleNamespace
 ) -> None:

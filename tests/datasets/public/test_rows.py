@@ -28,6 +28,7 @@ def write_parquet(path: Path, values: list[dict[str, Any]]) -> None:
     pq.write_table(pa.Table.from_pylist(values), path)
 
 
+@pytest.mark.slow
 def test_shards_of_parquet_and_of_json_lines_give_the_same_rows(
     tmp_path: Path, made: SimpleNamespace
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_folder_that_is_not_there_or_empty_names_the_setting(tmp_path: Path) -
             read(Source("crossvul", str(location)), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_broken_parquet_file_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_bytes(b"PAR1 no table PAR1")
     with pytest.raises(OperatorError, match=r"datasets\.sources\.cvefixes\.source"):

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.findings.files.decode import open_document, to_text
@@ -31,6 +31,7 @@ def test_json_in_a_json_string_is_unwrapped_once() -> None:
         open_document(twice.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -88,8 +89,8 @@ _json_value = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=st.lists(_json_value, max_size=4), ascii_only=st.booleans())
-@settings(max_examples=200, deadline=None)
 def test_json_is_decoded_as_the_standard_library_decodes_it(value: list[object], ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert repr(open_document(text.encode()).value) == repr(json.loads(text))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.findings.files import streamed_json
@@ -38,7 +38,6 @@ def plain(value: Any) -> Any:
 
 
 @given(value=_json, indent=st.sampled_from([None, 1]), wide=st.booleans())
-@settings(max_examples=200, deadline=None)
 def test_a_large_text_gives_the_values_of_json_loads(value: Any, indent: int | None, wide: bool) -> None:
     text = " " + json.dumps({"results": [value, value]}, indent=indent, ensure_ascii=not wide)
     with pytest.MonkeyPatch.context() as patch:

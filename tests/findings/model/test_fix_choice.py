@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from univers.version_range import RANGE_CLASS_BY_SCHEMES
 
@@ -106,7 +106,6 @@ def found(case: Case, order: int) -> Finding:
 
 
 @given(case=cases())
-@settings(max_examples=300, deadline=None)
 def test_the_fix_ends_the_branch_that_holds_the_installed_version_whatever_the_order(case: Case) -> None:
     fixes = [found(case, case.seed + order).fix for order in range(3)]
     assert fixes[0] == fixes[1] == fixes[2]
@@ -121,7 +120,6 @@ def test_the_fix_ends_the_branch_that_holds_the_installed_version_whatever_the_o
 
 
 @given(case=cases())
-@settings(max_examples=200, deadline=None)
 def test_a_fix_is_above_the_installed_version_by_the_ecosystem_s_own_order(case: Case) -> None:
     finding = found(case, case.seed)
     kind = ECOSYSTEMS[case.ecosystem][0]
@@ -134,7 +132,6 @@ def test_a_fix_is_above_the_installed_version_by_the_ecosystem_s_own_order(case:
 
 
 @given(case=cases())
-@settings(max_examples=150, deadline=None)
 def test_trivy_s_list_gives_its_smallest_version_above_the_installed_one(case: Case) -> None:
     kind = ECOSYSTEMS[case.ecosystem][0]
     fixed = [case.text(end) for _, end in case.branches if end]
@@ -149,7 +146,6 @@ def test_trivy_s_list_gives_its_smallest_version_above_the_installed_one(case: C
     first=st.lists(st.integers(0, 30), min_size=1, max_size=4),
     second=st.lists(st.integers(0, 30), min_size=1, max_size=4),
 )
-@settings(max_examples=60, deadline=None)
 def test_dotted_numbers_order_as_univers_orders_them(kind: str, first: list[int], second: list[int]) -> None:
     if kind in {"npm", "cargo", "composer", "golang"}:
         # SemVer has three numbers, and univers takes a fourth for a pre-release.

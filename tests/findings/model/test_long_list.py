@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.findings.files import streamed_json
@@ -41,6 +41,7 @@ def outcome(look: Callable[[], Any]) -> Any:
         return type(error)
 
 
+@pytest.mark.slow
 @given(entries=_lists)
 def test_length_truth_and_every_walk_agree_with_the_list(entries: list[Any]) -> None:
     assert len(streamed(entries)) == len(entries)
@@ -60,7 +61,6 @@ def test_every_index_agrees_with_the_list(entries: list[Any], number: int) -> No
 
 
 @given(entries=_lists, start=_bound, stop=_bound, step=_bound)
-@settings(max_examples=300)
 def test_every_slice_agrees_with_the_list(
     entries: list[Any], start: int | None, stop: int | None, step: int | None
 ) -> None:
@@ -84,6 +84,7 @@ def test_looking_for_an_entry_agrees_with_the_list(
         )
 
 
+@pytest.mark.slow
 @given(entries=_lists, others=_lists)
 def test_equality_agrees_with_the_list_from_either_side(entries: list[Any], others: list[Any]) -> None:
     for other in (entries, others):

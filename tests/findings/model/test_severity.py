@@ -141,6 +141,7 @@ def test_an_advisory_is_scored_by_the_version_that_others_use_first(
     assert (finding.severity.score, finding.severity.origin) == (score, origin)
 
 
+@pytest.mark.slow
 def test_the_scores_are_loaded_with_the_first_vector_only() -> None:
     code = (
         "import sys, jobs.findings.parse\n"

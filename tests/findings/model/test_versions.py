@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.findings.model import cwe, packages, versions
@@ -16,7 +16,6 @@ def _text(parts: tuple[int, int, int]) -> str:
 
 @pytest.mark.parametrize("ecosystem", [*ECOSYSTEMS, None])
 @given(installed=_dotted, fixed=st.lists(_dotted, max_size=6))
-@settings(max_examples=40, deadline=None)
 def test_the_choice_is_the_smallest_version_above_the_installed_one(
     ecosystem: str | None, installed: tuple[int, int, int], fixed: list[tuple[int, int, int]]
 ) -> None:
@@ -77,7 +76,6 @@ def test_cwes_are_found_however_they_are_written() -> None:
     name=st.from_regex(r"[a-z0-9_.@A-Z-]{1,6}(/[a-z0-9.]{1,4}){0,2}", fullmatch=True),
     version=st.one_of(st.none(), st.from_regex(r"[0-9a-zA-Z.+~:_-]{1,8}", fullmatch=True)),
 )
-@settings(max_examples=300, deadline=None)
 def test_purls_made_quickly_are_the_library_s(kind: str, name: str, version: str | None) -> None:
     with pytest.MonkeyPatch.context() as patch:
         quick = packages.make_purl.__wrapped__(kind, name, version, "debian")
@@ -105,7 +103,6 @@ _semantic = st.builds(
 
 @pytest.mark.parametrize("ecosystem", sorted(versions._SEMANTIC))
 @given(first=_semantic, second=_semantic)
-@settings(max_examples=200, deadline=None)
 def test_semantic_versions_are_ordered_quickly_as_univers_orders_them(
     ecosystem: str, first: str, second: str
 ) -> None:
@@ -118,7 +115,6 @@ def test_a_semantic_version_with_a_leading_zero_is_left_to_univers() -> None:
 
 
 @given(installed=_semantic, others=st.lists(_semantic, max_size=6))
-@settings(max_examples=100, deadline=None)
 def test_the_nearest_version_is_the_chosen_one(installed: str, others: list[str]) -> None:
     choice = versions.choose("cargo", installed, others)
     assert versions.nearest("cargo", installed, others) == (choice.version if choice else None)

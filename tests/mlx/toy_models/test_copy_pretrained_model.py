@@ -40,6 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_receipt_tells_the_size(tmp_path: Path) -> None:
     made = pretrain(tmp_path / "first")
     assert made["primer_last_loss"] < made["primer_first_loss"]
@@ -48,6 +49,7 @@ def test_the_loss_falls_and_the_receipt_tells_the_size(tmp_path: Path) -> None:
     assert made["parameters"] > 32 * made["vocabulary"]
 
 
+@pytest.mark.slow
 def test_mlx_lm_loads_it_and_no_token_is_a_number_and_something_else(home: Path) -> None:
     model, tokenizer = load(str(home / "base" / "model"))
     tokens = tokenizer.encode('lens v1.2.3 == "4.56"')
@@ -57,6 +59,7 @@ def test_mlx_lm_loads_it_and_no_token_is_a_number_and_something_else(home: Path)
     assert model(mx.array([tokens])).shape == (1, len(tokens), len(tokenizer))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(home: Path, tmp_path: Path) -> None:
     pretrain(tmp_path / "again")
     first, again = (folder / "base" / "model" / "model.safetensors" for folder in (home, tmp_path / "again"))
